@@ -1,0 +1,64 @@
+/**
+ * An SMTP client on Web Streams: every verb of the protocol, and the few helpers that most people need, freely mixed on one connection.
+ *
+ * {@linkcode connect} gives a client that is ready to send: TLS is required unless told otherwise, commands are pipelined where the server allows it,
+ * and every error says whether the message may have been delivered.
+ *
+ * ```ts
+ * import { connect } from "@posthorn/smtp";
+ *
+ * async function main(password: string): Promise<void> {
+ *   await using client = await connect({ hostname: "mail.example.com", auth: { username: "alice", password } });
+ *   const result = await client.send({
+ *     from: "alice@example.com",
+ *     to: ["bob@example.com", "carol@example.com"],
+ *     body: "From: alice@example.com\r\nTo: bob@example.com\r\nSubject: Hello\r\n\r\nHello, Bob.\r\n",
+ *   });
+ *   for (const { address, reply } of result.rejected) console.log(address, `${reply}`);
+ * }
+ * ```
+ *
+ * @module
+ */
+export { type ClientOptions, connect, type HelloOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
+export {
+  type Delivery,
+  type RecipientReply,
+  SmtpAuthError,
+  SmtpBodyError,
+  SmtpConnectionError,
+  SmtpError,
+  type SmtpErrorFacts,
+  type SmtpErrorKind,
+  type SmtpPhase,
+  SmtpProtocolError,
+  SmtpReplyError,
+  SmtpSecurityError,
+  SmtpStateError,
+  SmtpUnsupportedError,
+} from "./src/errors.ts";
+export type { MessageBody } from "./src/body.ts";
+export type { Message } from "./src/message.ts";
+export type { Auth, ConnectionOptions, ConnectOptions, TlsMode } from "./src/options.ts";
+export type { SendResult } from "./src/transaction.ts";
+export { login } from "./src/sasl/login.ts";
+export type { Credentials, SaslContext, SaslExchange, SaslMechanism } from "./src/sasl/mechanism.ts";
+export { plain } from "./src/sasl/plain.ts";
+export type { Clock } from "./src/session/clock.ts";
+export type { SessionState } from "./src/session/state.ts";
+export { DEFAULT_TIMEOUTS, type TimeoutName, type Timeouts } from "./src/session/timeouts.ts";
+export type { Trace, TraceEvent } from "./src/session/trace.ts";
+export { dial } from "./src/transport/dial.ts";
+export type { Dialer, DialOptions, Socket, SocketInfo, StartTlsOptions, TlsOptions } from "./src/transport/socket.ts";
+export type { EsmtpParameters } from "./src/wire/command.ts";
+export { DotStuffer, type DotStufferOptions, type LineEndings } from "./src/wire/dot_stuffer.ts";
+export { DotStuffingStream } from "./src/wire/dot_stuffing_stream.ts";
+export { type EnhancedCode, formatEnhancedCode, parseEnhancedCode } from "./src/wire/enhanced_code.ts";
+export { Extensions, parseEhlo } from "./src/wire/extensions.ts";
+export { LineDecoder, type LineDecoderOptions } from "./src/wire/line_decoder.ts";
+export { LineDecoderStream } from "./src/wire/line_decoder_stream.ts";
+export { type Mailbox, type MailboxOptions, parseMailbox } from "./src/wire/path.ts";
+export { Reply } from "./src/wire/reply.ts";
+export { ReplyDecoder, type ReplyDecoderOptions } from "./src/wire/reply_decoder.ts";
+export { ReplyDecoderStream } from "./src/wire/reply_decoder_stream.ts";

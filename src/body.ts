@@ -1,0 +1,159 @@
+/**
+ * The content of a message, from whatever the caller has to what the pipeline writes. Content in memory is described beforehand (SIZE, 8BITMIME); a
+ * stream is described as it flows, and one that breaks a promise made to the server ends the message before its final dot.
+ */
+import { type SmtpPhase, SmtpUnsupportedError } from "./errors.ts";
+import type { Content, ContentPiece } from "./session/task.ts";
+import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
+import { DotStuffer, type LineEndings } from "./wire/dot_stuffer.ts";
+import { concat } from "./wire/octets.ts";
+import { encodeText, quoted } from "./wire/text.ts";
+
+/**
+ * A message's content: headers, an empty line, body. Text is Unicode and goes out as UTF-8. A stream can be sent once; a function that opens one can
+ * be asked again, so such a message can be sent again.
+ */
+export type MessageBody = string | Uint8Array | Blob | ReadableStream<Uint8Array> | (() => ReadableStream<Uint8Array>);
+
+/** Octets of content that are written at once at most: each write has its own deadline, and what is under way has to fit in memory. */
+const BLOCK = 65_536;
+/** Octets gathered from small chunks before they are written: a write of one octet costs as much as one of a few thousand. */
+const GATHER = 16_384;
+
+/** A body that was checked, and what is known of it. */
+export interface PreparedBody {
+  /** What is known beforehand: all of it for content in memory, nothing for a stream. */
+  readonly facts: ContentFacts | undefined;
+  /** Begins to read it. */
+  open(promise: ContentPromise): Content;
+}
+
+/** What was promised to the server about the content. */
+export interface ContentPromise {
+  readonly lineEndings: LineEndings;
+  /** Whether octets above 127 may come (RFC 6152). */
+  readonly isEightBitAllowed: boolean;
+  /** Octets at most (RFC 1870), where there is a limit. */
+  readonly maxSize?: number | undefined;
+}
+
+/**
+ * Checks `body` and reads what can be known before it is sent.
+ *
+ * @throws {TypeError} When it is none, is a stream in use, or is text with lone surrogates, which UTF-8 cannot say.
+ */
+export function prepareBody(body: MessageBody): PreparedBody {
+  if (typeof body === "string") {
+    if (/\p{Cs}/u.test(body)) throw new TypeError("Cannot use body as a message as it must be well-formed Unicode: it has a lone surrogate");
+    return prepareBody(encodeText(body));
+  }
+  if (body instanceof Uint8Array) {
+    return { facts: contentFacts(body), open: (promise) => new StuffedContent(singleChunk(body), promise) };
+  }
+  if (body instanceof ReadableStream && body.locked) {
+    throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
+  }
+  const open = opener(body);
+  if (open !== undefined) return { facts: undefined, open: (promise) => new StuffedContent(lazySource(open), promise) };
+  throw new TypeError(
+    `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
+      quoted(body)
+    }`,
+  );
+}
+
+function opener(body: Exclude<MessageBody, string | Uint8Array>): (() => ReadableStream<Uint8Array>) | undefined {
+  if (body instanceof Blob) return () => body.stream();
+  if (body instanceof ReadableStream) return () => body;
+  return typeof body === "function" ? body : undefined;
+}
+
+/** The chunks of a source, one behind the other; `undefined` at the end. */
+interface Source {
+  read(): Promise<Uint8Array | undefined>;
+  cancel(reason: unknown): void;
+}
+
+function singleChunk(chunk: Uint8Array): Source {
+  let rest: Uint8Array | undefined = chunk;
+  return {
+    read: () => {
+      const given = rest;
+      rest = undefined;
+      return Promise.resolve(given);
+    },
+    cancel: () => {},
+  };
+}
+
+/** A stream that is opened when it is first read, so that one whose message is refused before is still whole. */
+function lazySource(open: () => ReadableStream<Uint8Array>): Source {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  return {
+    async read(): Promise<Uint8Array | undefined> {
+      reader ??= open().getReader();
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      if (value instanceof Uint8Array) return value;
+      throw new TypeError(`Cannot use a chunk of body as content as it must be a Uint8Array: current value is ${quoted(value)}`);
+    },
+    cancel: (reason) => void reader?.cancel(reason).catch(() => {}),
+  };
+}
+
+/** Content behind DATA: in blocks, dot-stuffed, with the final dot in the same write as what comes before it. */
+class StuffedContent implements Content {
+  readonly #source: Source;
+  readonly #promise: ContentPromise;
+  readonly #stuffer: DotStuffer;
+  /** What the source gave and the socket has not taken. */
+  #rest: Uint8Array = new Uint8Array(0);
+  #octets = 0;
+
+  constructor(source: Source, promise: ContentPromise) {
+    this.#source = source;
+    this.#promise = promise;
+    this.#stuffer = new DotStuffer({ lineEndings: promise.lineEndings });
+  }
+
+  async next(): Promise<ContentPiece> {
+    const parts: Uint8Array[] = [];
+    for (let length = 0; length < GATHER;) {
+      if (this.#rest.length === 0) {
+        const chunk = await this.#source.read();
+        if (chunk === undefined) return { octets: concat([...parts, this.#stuffer.finish()]), last: true };
+        this.#check(chunk);
+        this.#rest = chunk;
+      }
+      const block = this.#rest.subarray(0, BLOCK);
+      this.#rest = this.#rest.subarray(block.length);
+      parts.push(this.#stuffer.push(block));
+      length += block.length;
+    }
+    return { octets: concat(parts), last: false };
+  }
+
+  cancel(reason: unknown): void {
+    this.#source.cancel(reason);
+  }
+
+  #check(chunk: Uint8Array): void {
+    const { isEightBitAllowed, maxSize } = this.#promise;
+    this.#octets += chunk.length;
+    if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, "data");
+    if (!isEightBitAllowed && isEightBit(chunk)) throw eightBit("data");
+  }
+}
+
+/** The error of 8-bit content without 8BITMIME (RFC 6152 section 3). */
+export function eightBit(phase: SmtpPhase): SmtpUnsupportedError {
+  return new SmtpUnsupportedError("unsupported", "The message has octets above 127 and the server does not offer 8BITMIME", {
+    phase,
+    hint: "encode its parts as quoted-printable or base64",
+  });
+}
+
+/** The error of a message beyond the server's SIZE (RFC 1870 section 6.1). */
+export function tooLarge(maxSize: number, phase: SmtpPhase): SmtpUnsupportedError {
+  return new SmtpUnsupportedError("too-large", `The message is larger than the ${maxSize} octets that the server takes`, { phase });
+}

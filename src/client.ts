@@ -1,0 +1,256 @@
+/** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
+import { authenticate } from "./authenticate.ts";
+import { sessionOf, SmtpConnection } from "./connection.ts";
+import { type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
+import { type Message, prepareMessage } from "./message.ts";
+import { type Auth, checkAuth, checkBoolean, type ConnectOptions, optionsOfUrl, own, resolveOptions } from "./options.ts";
+import { runTransaction, type SendResult } from "./transaction.ts";
+import { Turns } from "./turns.ts";
+import type { Extensions } from "./wire/extensions.ts";
+import { addressLiteral, checkClientName } from "./wire/path.ts";
+import type { Reply } from "./wire/reply.ts";
+
+/** Options of a client on a connection that stands already. */
+export interface ClientOptions {
+  /** The client's name in EHLO; default the literal of the connection's own address. */
+  readonly name?: string;
+  /** Whether credentials may travel without TLS; default `false`. */
+  readonly allowCleartextAuth?: boolean;
+}
+
+/** Options of what takes a signal and nothing else. */
+export interface SignalOptions {
+  /** Gives the call up. Before its turn it is only taken out of the queue; after that it ends the connection. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode SmtpClient.hello}. */
+export interface HelloOptions extends SignalOptions {
+  /** Whether to go without HELO, since what comes next needs an extension; default `false`. */
+  readonly isEsmtpRequired?: boolean;
+}
+
+/** EHLO is not known to the server, so it may know HELO (RFC 5321 section 3.2). */
+const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
+
+/**
+ * A client of one server, on one connection. {@linkcode connect} makes one that is ready to send; `new SmtpClient(connection)` takes over a connection
+ * at any point, for those who do some steps by hand.
+ *
+ * Calls may be made concurrently: each waits its turn. {@linkcode connection} is the low level of the same socket.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@posthorn/smtp";
+ *
+ * async function hello(url: string): Promise<void> {
+ *   await using client = await connect(url);
+ *   const result = await client.send({ from: "a@example.com", to: "b@example.com", body: "Subject: hello\r\n\r\nHello.\r\n" });
+ *   console.log(result.accepted, result.rejected, result.queueId);
+ * }
+ * ```
+ *
+ * Source: RFC 5321 sections 3.1 to 3.3 and 4.1.4.
+ */
+export class SmtpClient implements AsyncDisposable {
+  /** The low level: every verb, on the same socket and in the same order. */
+  readonly connection: SmtpConnection;
+  readonly #turns = new Turns();
+  readonly #name: string;
+  readonly #allowCleartextAuth: boolean;
+
+  /**
+   * A client on `connection`, which it owns from now on.
+   *
+   * @throws {TypeError} When an option is wrong.
+   */
+  constructor(connection: SmtpConnection, options: ClientOptions = {}) {
+    const { name, allowCleartextAuth = false }: ClientOptions = own(options);
+    this.connection = connection;
+    this.#name = name === undefined ? nameOf(sessionOf(connection).options.info.localAddress) : checkClientName(name);
+    this.#allowCleartextAuth = checkBoolean("allowCleartextAuth", allowCleartextAuth);
+  }
+
+  /** What the server offers. */
+  get extensions(): Extensions {
+    return this.connection.extensions;
+  }
+
+  /** Whether TLS stands. */
+  get isSecure(): boolean {
+    return this.connection.isSecure;
+  }
+
+  /** Whether the connection has ended. */
+  get isClosed(): boolean {
+    return this.connection.isClosed;
+  }
+
+  /**
+   * EHLO, or HELO where the server does not know EHLO. Resolves with what the server offers.
+   *
+   * @throws {SmtpReplyError} The greeting or the hello was a refusal.
+   */
+  async hello(options: HelloOptions = {}): Promise<Extensions> {
+    return await this.#turns.take(() => this.#hello(options), options.signal);
+  }
+
+  /**
+   * STARTTLS, the handshake, and EHLO again: what was said in the clear does not count. When it fails the connection has ended.
+   *
+   * @throws {SmtpSecurityError} The server does not offer it (`insecure`), or the handshake or the certificate failed (`tls`). {SmtpReplyError} The
+   * server refused. {SmtpStateError} TLS stands already. {SmtpProtocolError} The server spoke in the clear behind its 220.
+   */
+  async startTls(options: SignalOptions = {}): Promise<void> {
+    return await this.#turns.take(() => this.#startTls(options), options.signal);
+  }
+
+  /**
+   * Logs in with the best mechanism that both sides have.
+   *
+   * @throws {SmtpAuthError} The server refused. {SmtpUnsupportedError} It offers no AUTH, or no mechanism of ours. {SmtpSecurityError} Without TLS the
+   * credentials would be there for all to read. {TypeError} The credentials are none.
+   */
+  async login(auth: Auth, options: SignalOptions = {}): Promise<void> {
+    const checked = checkAuth(auth);
+    const { signal } = options;
+    const step = () => authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
+    return await this.#turns.take(step, signal);
+  }
+
+  /**
+   * Sends one message and resolves when the server has it, for one recipient at least.
+   *
+   * @throws {SmtpReplyError} The server refused the sender, every recipient (`rejected` has them all) or the content. {SmtpUnsupportedError} The server
+   * lacks what the message needs, or takes none that large. {SmtpConnectionError} The connection was lost: `delivery` says whether the message may
+   * have arrived. {SmtpBodyError} The content could not be read. {TypeError} Or {RangeError}: the message is wrong.
+   */
+  async send(message: Message, options: SignalOptions = {}): Promise<SendResult> {
+    const prepared = prepareMessage(message);
+    const { signal } = options;
+    return await this.#turns.take(() => runTransaction(sessionOf(this.connection), prepared, signal), signal);
+  }
+
+  /**
+   * Asks whether the server still answers on this connection (NOOP).
+   *
+   * @throws {SmtpReplyError} It answers, but not well. {SmtpConnectionError} It does not.
+   */
+  async verify(options: SignalOptions = {}): Promise<void> {
+    const { signal } = options;
+    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), signal);
+    if (!reply.isPositive) throw refused("NOOP", reply, { phase: "command" });
+  }
+
+  /** QUIT once all that was asked for is done, and close. Never rejects: what was sent is sent, whatever becomes of the QUIT. */
+  async quit(): Promise<void> {
+    await this.#turns.take(() => this.connection[Symbol.asyncDispose]());
+  }
+
+  /** Closes the socket at once; whatever is under way rejects with an {@linkcode SmtpConnectionError} of kind `closed`. */
+  close(): void {
+    this.connection.close();
+  }
+
+  /** The same as {@linkcode quit}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.quit();
+  }
+
+  async #hello({ signal, isEsmtpRequired = false }: HelloOptions): Promise<Extensions> {
+    const { connection } = this;
+    const { greeting } = connection;
+    if (greeting.code !== 220) throw refused("the connection", greeting, { phase: "greeting" });
+    const ehlo = await connection.ehlo(this.#name, calling(signal));
+    if (EHLO_UNKNOWN.includes(ehlo.code) && !isEsmtpRequired) {
+      const helo = await connection.helo(this.#name, calling(signal));
+      if (!helo.isPositive) throw refused("HELO", helo, { phase: "helo" });
+    } else if (!ehlo.isPositive) throw refused("EHLO", ehlo, { phase: "ehlo" });
+    return connection.extensions;
+  }
+
+  async #startTls(options: SignalOptions): Promise<void> {
+    const { connection } = this;
+    const { signal } = options;
+    if (connection.isSecure) throw new SmtpStateError("TLS stands already", { phase: "starttls" });
+    if (!connection.isClosed && !connection.extensions.has("STARTTLS")) {
+      throw new SmtpSecurityError("insecure", "The server does not offer STARTTLS", {
+        phase: "starttls",
+        hint: 'where TLS is not wanted, say tls: "none"',
+      });
+    }
+    const reply = await connection.startTls(calling(signal));
+    if (reply.code !== 220) throw refused("STARTTLS", reply, { phase: "starttls" });
+    await connection.upgrade(undefined, calling(signal));
+    await this.#hello({ ...options, isEsmtpRequired: true });
+  }
+}
+
+/**
+ * Connects, says hello, starts TLS and logs in, as the options say, and resolves with a client that is ready to send. By default TLS is required, and
+ * credentials never travel without it.
+ *
+ * @param target Options, or a URL: `smtps://user:password@mail.example.com` (implicit TLS, port 465), `smtp://mail.example.com:587` (STARTTLS).
+ * @param options With a URL: the rest of the options, which outrank it.
+ * @returns A client that owns the connection.
+ * @throws {TypeError} Or {RangeError}: an option is wrong; nothing was dialled. {SmtpConnectionError} There is no connection. {SmtpSecurityError} There
+ * is no TLS, or none that can be trusted. {SmtpReplyError} The server refused. {SmtpAuthError} It refused the credentials. {SmtpUnsupportedError} It
+ * takes no credentials. {SmtpProtocolError} It broke the protocol.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@posthorn/smtp";
+ *
+ * async function ready(password: string): Promise<boolean> {
+ *   await using client = await connect({ hostname: "mail.example.com", auth: { username: "alice", password } });
+ *   return client.extensions.has("PIPELINING");
+ * }
+ * ```
+ *
+ * Source: RFC 5321 sections 3.1 and 3.2, RFC 3207, RFC 4954, RFC 8314 section 3.
+ */
+export async function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
+  const isUrl = typeof target === "string" || target instanceof URL;
+  const given = isUrl ? { ...optionsOfUrl(target), ...own(options) } : target;
+  const { signal, tls, auth, name, allowCleartextAuth } = resolveOptions(given);
+  const connection = await SmtpConnection.open(given);
+  const client = new SmtpClient(connection, { allowCleartextAuth, ...(name !== undefined && { name }) });
+  try {
+    const needsTls = tls === "starttls" && !client.isSecure;
+    await client.hello({ signal, isEsmtpRequired: needsTls || auth !== undefined });
+    if (needsTls) await client.startTls({ signal });
+    else if (tls === "opportunistic" && !client.isSecure) await startTlsIfOffered(client, signal);
+    if (auth !== undefined) await client.login(auth, { signal });
+    return client;
+  } catch (error) {
+    await client.quit();
+    throw error;
+  }
+}
+
+/** A server that offers STARTTLS and then says no is as good as one that does not offer it; one whose handshake fails is not. */
+async function startTlsIfOffered(client: SmtpClient, signal: AbortSignal | undefined): Promise<void> {
+  if (!client.extensions.has("STARTTLS")) return;
+  try {
+    await client.startTls({ signal });
+  } catch (error) {
+    if (client.isClosed || !(error instanceof SmtpReplyError)) throw error;
+  }
+}
+
+/** A call's own options; the verbs tell an absent signal from none. */
+function calling(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+function refused(what: string, reply: Reply, facts: SmtpErrorFacts): SmtpReplyError | SmtpProtocolError {
+  const isRefusal = reply.isTransient || reply.isPermanent;
+  const message = `The server ${isRefusal ? "refused" : "answered"} ${what}: ${reply}`;
+  return isRefusal ? new SmtpReplyError(message, { ...facts, reply }) : new SmtpProtocolError(message, { ...facts, reply });
+}
+
+/** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */
+function nameOf(localAddress: string | undefined): string {
+  const ip = localAddress?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
+}

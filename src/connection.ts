@@ -1,0 +1,306 @@
+/** The low level: one method a verb. A verb resolves with the server's reply, whatever its code; only what ends the connection rejects. */
+import { type MessageBody, prepareBody } from "./body.ts";
+import { openSession } from "./open_session.ts";
+import { checkTimeout, type ConnectionOptions, resolveOptions } from "./options.ts";
+import type { Command, Session } from "./session/session.ts";
+import type { SessionState } from "./session/state.ts";
+import type { TlsOptions } from "./transport/socket.ts";
+import { encodeBase64 } from "./wire/base64.ts";
+import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import type { LineEndings } from "./wire/dot_stuffer.ts";
+import { Extensions } from "./wire/extensions.ts";
+import { checkClientName, forwardPath, reversePath } from "./wire/path.ts";
+import type { Reply } from "./wire/reply.ts";
+
+/** Options of every verb. */
+export interface CallOptions {
+  /** Gives the call up. One that was written already ends the connection, since its reply must not be taken for another's. */
+  readonly signal?: AbortSignal;
+  /** How long its reply may take, in milliseconds; default by the connection's `timeouts`. */
+  readonly timeout?: number;
+}
+
+/** Options of MAIL and RCPT. */
+export interface PathOptions extends CallOptions {
+  /** ESMTP parameters: `{ SIZE: 1024, BODY: "8BITMIME" }`. */
+  readonly parameters?: EsmtpParameters;
+}
+
+/** Options of {@linkcode SmtpConnection.dotStuff}. */
+export interface DotStuffOptions extends CallOptions {
+  /** What to do with a lone CR or LF; default `"normalize"`. */
+  readonly lineEndings?: LineEndings;
+}
+
+let sessionOf: (connection: SmtpConnection) => Session;
+
+/**
+ * A connection to a server, verb by verb.
+ *
+ * Verbs called in one tick leave in one write where the server offers PIPELINING, and one by one where it does not; either way each resolves with its
+ * own reply. A verb that is not legal in the session's state throws an {@linkcode SmtpStateError} and changes nothing. Every verb rejects with a
+ * `TypeError` before anything is written when its arguments have control characters, and with an {@linkcode SmtpConnectionError} or
+ * {@linkcode SmtpProtocolError} when the connection ends before its reply.
+ *
+ * @example
+ * ```ts
+ * import { SmtpConnection } from "@posthorn/smtp";
+ *
+ * async function send(hostname: string): Promise<void> {
+ *   await using connection = await SmtpConnection.open({ hostname, port: 25, tls: "none" });
+ *   await connection.ehlo("client.example");
+ *   const [mail, rcpt] = await Promise.all([connection.mail("a@example.com"), connection.rcpt("b@example.com")]); // one write
+ *   if (mail.isPositive && rcpt.isPositive && (await connection.data()).code === 354) {
+ *     console.log(`${await connection.dotStuff("Subject: hello\r\n\r\nHello.\r\n")}`);
+ *   }
+ * }
+ * ```
+ *
+ * Source: RFC 5321 section 4.1, RFC 2920 section 3.1.
+ */
+export class SmtpConnection implements AsyncDisposable {
+  readonly #session: Session;
+  /** The server's greeting, whatever its code. */
+  readonly greeting: Reply;
+
+  static {
+    sessionOf = (connection) => connection.#session;
+  }
+
+  private constructor(session: Session, greeting: Reply) {
+    this.#session = session;
+    this.greeting = greeting;
+  }
+
+  /**
+   * Connects and reads the greeting. With `tls: "implicit"` TLS stands afterwards; with any other mode the connection is in the clear until
+   * {@linkcode startTls} and {@linkcode upgrade}.
+   *
+   * @throws {TypeError} Or {RangeError}: an option is wrong. {SmtpConnectionError} There is no connection or no greeting.
+   * {SmtpSecurityError} Implicit TLS failed.
+   */
+  static async open(options: ConnectionOptions): Promise<SmtpConnection> {
+    const { session, greeting } = await openSession(resolveOptions(options));
+    return new SmtpConnection(session, greeting);
+  }
+
+  /** What the server offers, by its last EHLO; nothing before it, after HELO, and after TLS was started. */
+  get extensions(): Extensions {
+    return this.#session.extensions;
+  }
+
+  /** Where the session stands, by the replies that have come. */
+  get state(): SessionState {
+    return this.#session.state;
+  }
+
+  /** Whether TLS stands. */
+  get isSecure(): boolean {
+    return this.#session.isSecure;
+  }
+
+  /** Whether the server has accepted credentials of ours. */
+  get isAuthenticated(): boolean {
+    return this.#session.isAuthenticated;
+  }
+
+  /** Whether the connection has ended; it is never used again. */
+  get isClosed(): boolean {
+    return this.#session.hasEnded;
+  }
+
+  /** EHLO `name`. A 2yz sets {@linkcode extensions} (RFC 5321 section 4.1.1.1). */
+  async ehlo(name: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("EHLO", checkClientName(name), options);
+  }
+
+  /** HELO `name`. A 2yz clears {@linkcode extensions} (RFC 5321 section 4.1.1.1). */
+  async helo(name: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("HELO", checkClientName(name), options);
+  }
+
+  /** MAIL FROM:<`from`>, `""` being the null sender (RFC 5321 section 4.1.1.2). */
+  async mail(from: string, options?: PathOptions): Promise<Reply> {
+    return await this.#from("MAIL", from, options);
+  }
+
+  /** SEND FROM:<`from`>, to a terminal; historic (RFC 821 section 3.4). */
+  async send(from: string, options?: PathOptions): Promise<Reply> {
+    return await this.#from("SEND", from, options);
+  }
+
+  /** SOML FROM:<`from`>, to a terminal or else a mailbox; historic (RFC 821 section 3.4). */
+  async soml(from: string, options?: PathOptions): Promise<Reply> {
+    return await this.#from("SOML", from, options);
+  }
+
+  /** SAML FROM:<`from`>, to a terminal and a mailbox; historic (RFC 821 section 3.4). */
+  async saml(from: string, options?: PathOptions): Promise<Reply> {
+    return await this.#from("SAML", from, options);
+  }
+
+  /** RCPT TO:<`to`> (RFC 5321 section 4.1.1.3). */
+  async rcpt(to: string, options?: PathOptions): Promise<Reply> {
+    return await this.#command("RCPT", `TO:${forwardPath(to)}${formatParameters(options?.parameters ?? {})}`, options);
+  }
+
+  /** DATA; behind a 354 comes {@linkcode dotStuff} (RFC 5321 section 4.1.1.4). */
+  async data(options?: CallOptions): Promise<Reply> {
+    return await this.#command("DATA", "", options);
+  }
+
+  /**
+   * Sends `body` behind the 354 of {@linkcode data}: dots doubled, every line ended by CRLF, and the final dot. Resolves with the reply to the message.
+   * One that comes before the final dot is the server's refusal, and the connection has ended.
+   *
+   * @throws {SmtpBodyError} When the body fails while it is read; the dot is not sent and the connection has ended. {SmtpConnectionError} With
+   * `delivery: "unknown"` when the connection was lost after the final dot.
+   */
+  async dotStuff(body: MessageBody, options: DotStuffOptions = {}): Promise<Reply> {
+    const { lineEndings = "normalize", signal, timeout } = options;
+    const content = prepareBody(body).open({ lineEndings, isEightBitAllowed: true });
+    return await this.#issue({ verb: ".", content, signal, timeout });
+  }
+
+  /** RSET (RFC 5321 section 4.1.1.5). */
+  async rset(options?: CallOptions): Promise<Reply> {
+    return await this.#command("RSET", "", options);
+  }
+
+  /** VRFY `text` (RFC 5321 section 4.1.1.6). */
+  async vrfy(text: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("VRFY", text, options);
+  }
+
+  /** EXPN `list` (RFC 5321 section 4.1.1.7). */
+  async expn(list: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("EXPN", list, options);
+  }
+
+  /** HELP, about `topic` where one is given (RFC 5321 section 4.1.1.8). */
+  async help(topic?: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("HELP", topic ?? "", options);
+  }
+
+  /** NOOP (RFC 5321 section 4.1.1.9). */
+  async noop(options?: CallOptions): Promise<Reply> {
+    return await this.#command("NOOP", "", options);
+  }
+
+  /** QUIT. A 2yz ends the connection (RFC 5321 section 4.1.1.10). */
+  async quit(options?: CallOptions): Promise<Reply> {
+    return await this.#command("QUIT", "", options);
+  }
+
+  /** TURN; historic. A 2yz makes the server the client, which this library is not: what is left is to close (RFC 821 section 3.8). */
+  async turn(options?: CallOptions): Promise<Reply> {
+    return await this.#command("TURN", "", options);
+  }
+
+  /** ETRN `node`: asks the server to deliver what it holds for it (RFC 1985 section 5). */
+  async etrn(node: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("ETRN", node, options);
+  }
+
+  /** STARTTLS; behind a 220 comes {@linkcode upgrade} (RFC 3207 section 4). */
+  async startTls(options?: CallOptions): Promise<Reply> {
+    return await this.#command("STARTTLS", "", options);
+  }
+
+  /**
+   * Starts TLS on the connection, and forgets {@linkcode extensions}: say EHLO again. When it fails the connection has ended.
+   *
+   * @throws {SmtpSecurityError} The handshake or the certificate failed. {SmtpProtocolError} The server sent something in the clear behind its 220.
+   * {SmtpStateError} TLS stands already, or a reply is owed. {SmtpUnsupportedError} The socket cannot.
+   */
+  async upgrade(tls?: TlsOptions, options?: Pick<CallOptions, "signal">): Promise<void> {
+    await this.#session.upgrade(tls, options?.signal);
+  }
+
+  /**
+   * AUTH `mechanism`, with an initial response in octets where the mechanism has one; behind a 334 comes {@linkcode authRespond} or
+   * {@linkcode authCancel}. Neither line nor reply enters a log (RFC 4954 section 4).
+   */
+  async auth(mechanism: string, initialResponse?: Uint8Array, options?: CallOptions): Promise<Reply> {
+    // An empty initial response is written "=", to be told from none.
+    const response = initialResponse === undefined ? "" : ` ${encodeBase64(initialResponse) || "="}`;
+    const shown = commandLine("AUTH", mechanism);
+    const octets = encodeLine(shown + response);
+    return await this.#issue({ verb: "AUTH", label: response === "" ? shown : `${shown} ***`, isSecret: true, octets, ...options });
+  }
+
+  /** The answer to a 334, in octets (RFC 4954 section 4). */
+  async authRespond(response: Uint8Array, options?: CallOptions): Promise<Reply> {
+    return await this.#respond(encodeBase64(response), options);
+  }
+
+  /** Answers a 334 with `*`: the client gives the exchange up (RFC 4954 section 4). */
+  async authCancel(options?: CallOptions): Promise<Reply> {
+    return await this.#respond("*", options);
+  }
+
+  /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
+  async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
+    const line = commandLine(verb, args);
+    return await this.#issue({ verb: verb.toUpperCase(), label: /^AUTH$/i.test(verb) ? "AUTH ***" : line, octets: encodeLine(line), ...options });
+  }
+
+  /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
+  async sendRaw(octets: Uint8Array, options?: Pick<CallOptions, "signal">): Promise<void> {
+    await this.#session.issue({ verb: "raw", octets, isAnswered: false, ...options });
+  }
+
+  /** Waits for one reply that no verb of this class asked for. */
+  async receive(options?: CallOptions): Promise<Reply> {
+    return await this.#issue({ verb: "receive", ...options });
+  }
+
+  /** Takes `extensions` for what the server offers, for one that says it in no EHLO: `["PIPELINING", "SIZE 1000000"]`. */
+  setExtensions(extensions: Iterable<string>): void {
+    this.#session.extensions = new Extensions(extensions);
+  }
+
+  /** Takes the server for one that offers nothing. */
+  clearExtensions(): void {
+    this.#session.extensions = new Extensions();
+  }
+
+  /** Closes the socket at once; whatever waits rejects with an {@linkcode SmtpConnectionError} of kind `closed`. */
+  close(): void {
+    this.#session.close();
+  }
+
+  /** QUIT, and close whatever comes of it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (!this.isClosed) await this.quit();
+    } catch {
+      // QUIT is a courtesy: what was sent is sent (RFC 5321 section 4.1.1.10).
+    } finally {
+      this.close();
+    }
+  }
+
+  async #from(verb: string, from: string, options: PathOptions | undefined): Promise<Reply> {
+    return await this.#command(verb, `FROM:${reversePath(from)}${formatParameters(options?.parameters ?? {})}`, options);
+  }
+
+  async #respond(text: string, options: CallOptions | undefined): Promise<Reply> {
+    return await this.#issue({ verb: "auth response", label: "***", isSecret: true, octets: encodeLine(text), ...options });
+  }
+
+  async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {
+    const line = commandLine(verb, args);
+    return await this.#issue({ verb, label: line, octets: encodeLine(line), signal: options.signal, timeout: options.timeout });
+  }
+
+  async #issue(command: Command): Promise<Reply> {
+    if (command.timeout !== undefined) checkTimeout("timeout", command.timeout);
+    const reply = await this.#session.issue(command);
+    if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
+    return reply;
+  }
+}
+
+/** The session behind `connection`, for the high level, which speaks on the same one. */
+export { sessionOf };

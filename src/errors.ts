@@ -1,0 +1,258 @@
+/**
+ * The errors of the library. A class says what the caller may do next, `kind` narrows it, and every fact is a field: nothing ever has to be
+ * read out of a message. Bad arguments are not here: they are `TypeError` and `RangeError`, thrown before any I/O.
+ *
+ * | class | what the caller may do next |
+ * | --- | --- |
+ * | {@linkcode SmtpReplyError} | the server said no: `transient` tells whether the same may be asked again later |
+ * | {@linkcode SmtpAuthError} | use other credentials or another mechanism |
+ * | {@linkcode SmtpConnectionError} | open a new connection; send again only if `delivery` is `"not-sent"` |
+ * | {@linkcode SmtpSecurityError} | mend the TLS settings, the server's or one's own |
+ * | {@linkcode SmtpProtocolError} | tell the operator of the server: it broke the protocol |
+ * | {@linkcode SmtpUnsupportedError} | ask for less, or use another server |
+ * | {@linkcode SmtpStateError} | mend the calling code: the verb was not legal here |
+ * | {@linkcode SmtpBodyError} | mend the source of the message: it failed while it was read |
+ */
+import type { Reply } from "./wire/reply.ts";
+
+/**
+ * What is known of a message when something failed. `"not-sent"`: the server cannot have accepted it, sending it again makes no duplicate.
+ * `"unknown"`: its last byte was handed to the socket and no reply came, so only a person or a log can tell (RFC 5321 section 4.5.3.2.6, RFC 1047).
+ */
+export type Delivery = "not-sent" | "unknown";
+
+/** What the connection was doing when it failed; `"local"` means that nothing was said to the server about it. */
+export type SmtpPhase =
+  | "local"
+  | "connect"
+  | "greeting"
+  | "ehlo"
+  | "helo"
+  | "starttls"
+  | "auth"
+  | "mail"
+  | "rcpt"
+  | "data"
+  | "rset"
+  | "quit"
+  | "command"
+  | "idle";
+
+/**
+ * The discriminant of {@linkcode SmtpError}.
+ *
+ * - `refused`: a reply of 4yz or 5yz, or one that is no success where only success will do.
+ * - `authentication`: the server did not accept the credentials, or did not prove itself.
+ * - `connect`, `disconnected`, `timeout`, `aborted`, `closed`: there is no connection (any more), and why.
+ * - `tls`: the handshake or the certificate failed. `insecure`: going on would have needed TLS, and there is none.
+ * - `protocol`: the server said what no server may say.
+ * - `unsupported`: the server does not offer what was asked for. `too-large`: the message exceeds the server's SIZE.
+ * - `state`: the verb is not legal in this state of the session.
+ * - `body`: the message's own source failed.
+ */
+export type SmtpErrorKind =
+  | "refused"
+  | "authentication"
+  | "connect"
+  | "disconnected"
+  | "timeout"
+  | "aborted"
+  | "closed"
+  | "tls"
+  | "insecure"
+  | "protocol"
+  | "unsupported"
+  | "too-large"
+  | "state"
+  | "body";
+
+/** One recipient and the server's words about it. */
+export interface RecipientReply {
+  /** The address as the caller gave it. */
+  readonly address: string;
+  /** The server's reply to its RCPT. */
+  readonly reply: Reply;
+}
+
+/** The facts of an {@linkcode SmtpError}. */
+export interface SmtpErrorFacts {
+  /** What the connection was doing. */
+  readonly phase: SmtpPhase;
+  /** What is known of the message; default `"not-sent"`. */
+  readonly delivery?: Delivery | undefined;
+  /** The server's reply, where there was one. */
+  readonly reply?: Reply | undefined;
+  /** The command, redacted: never a secret. */
+  readonly command?: string | undefined;
+  /** The recipient it is about. */
+  readonly recipient?: string | undefined;
+  /** Whether the same may succeed later without a change; default: whether the reply is 4yz. */
+  readonly transient?: boolean | undefined;
+  /** A cause in plain words, where one is known. */
+  readonly hint?: string | undefined;
+  /** The recipients the server had accepted before the failure. */
+  readonly accepted?: readonly RecipientReply[] | undefined;
+  /** The recipients the server had refused before the failure. */
+  readonly rejected?: readonly RecipientReply[] | undefined;
+  /** What lies below: the runtime's error, the signal's reason, the source's error. */
+  readonly cause?: unknown;
+}
+
+/**
+ * What every failure of the library is an instance of, bad arguments excepted.
+ *
+ * @example
+ * ```ts
+ * import { SmtpError } from "@posthorn/smtp";
+ *
+ * function mayRetry(error: unknown): boolean {
+ *   return error instanceof SmtpError && error.transient && error.delivery === "not-sent";
+ * }
+ * ```
+ */
+export class SmtpError<K extends SmtpErrorKind = SmtpErrorKind> extends Error {
+  /** What went wrong; see {@linkcode SmtpErrorKind}. */
+  readonly kind: K;
+  /** What the connection was doing. */
+  readonly phase: SmtpPhase;
+  /** Whether the message may have been delivered. */
+  readonly delivery: Delivery;
+  /** Whether the same may succeed later without a change. */
+  readonly transient: boolean;
+  /** The server's reply code: 550. */
+  readonly code: number | undefined;
+  /** The server's enhanced status code: `"5.1.1"`. */
+  readonly enhancedCode: string | undefined;
+  /** The server's whole reply. */
+  readonly reply: Reply | undefined;
+  /** The command, without secrets: `"AUTH PLAIN ***"`. */
+  readonly command: string | undefined;
+  /** The recipient it is about. */
+  readonly recipient: string | undefined;
+  /** A cause in plain words, where one is known. */
+  readonly hint: string | undefined;
+  /** The recipients the server had accepted before the failure. */
+  readonly accepted: readonly RecipientReply[];
+  /** The recipients the server had refused before the failure. */
+  readonly rejected: readonly RecipientReply[];
+
+  static {
+    // On the prototype, as the platform's own errors have it; the name of the class does not survive a minifier.
+    this.prototype.name = "SmtpError";
+  }
+
+  /** Made by the library; a mechanism or a dialer of your own may make one too. */
+  constructor(kind: K, message: string, facts: SmtpErrorFacts) {
+    const text = facts.hint === undefined ? message : `${message} (${facts.hint})`;
+    super(text, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.kind = kind;
+    this.phase = facts.phase;
+    this.delivery = facts.delivery ?? "not-sent";
+    this.reply = facts.reply;
+    this.code = facts.reply?.code;
+    this.enhancedCode = facts.reply?.enhancedCode;
+    this.transient = facts.transient ?? facts.reply?.isTransient ?? false;
+    this.command = facts.command;
+    this.recipient = facts.recipient;
+    this.hint = facts.hint;
+    this.accepted = facts.accepted ?? [];
+    this.rejected = facts.rejected ?? [];
+  }
+}
+
+/** The server answered, and the answer is no. */
+export class SmtpReplyError extends SmtpError<"refused"> {
+  static {
+    this.prototype.name = "SmtpReplyError";
+  }
+
+  /** Made by the library. */
+  constructor(message: string, facts: SmtpErrorFacts) {
+    super("refused", message, facts);
+  }
+}
+
+/** The credentials were refused, or the server did not prove that it knows them (RFC 4954 section 6). */
+export class SmtpAuthError extends SmtpError<"authentication"> {
+  static {
+    this.prototype.name = "SmtpAuthError";
+  }
+
+  /** Made by the library, and by SASL mechanisms. */
+  constructor(message: string, facts: SmtpErrorFacts) {
+    super("authentication", message, facts);
+  }
+}
+
+/** There is no connection, or it has ended; it is never used again. */
+export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | "timeout" | "aborted" | "closed"> {
+  static {
+    this.prototype.name = "SmtpConnectionError";
+  }
+
+  /** Made by the library, and by dialers. */
+  constructor(kind: "connect" | "disconnected" | "timeout" | "aborted" | "closed", message: string, facts: SmtpErrorFacts) {
+    const transient = kind === "connect" || kind === "disconnected" || kind === "timeout";
+    super(kind, message, { ...facts, transient: facts.transient ?? transient });
+  }
+}
+
+/** The handshake failed (`tls`), or what was asked needs TLS and there is none (`insecure`). */
+export class SmtpSecurityError extends SmtpError<"tls" | "insecure"> {
+  static {
+    this.prototype.name = "SmtpSecurityError";
+  }
+
+  /** Made by the library, and by dialers. */
+  constructor(kind: "tls" | "insecure", message: string, facts: SmtpErrorFacts) {
+    super(kind, message, facts);
+  }
+}
+
+/** The server said what no server may say; the connection is closed. */
+export class SmtpProtocolError extends SmtpError<"protocol"> {
+  static {
+    this.prototype.name = "SmtpProtocolError";
+  }
+
+  /** Made by the library. */
+  constructor(message: string, facts: SmtpErrorFacts) {
+    super("protocol", message, facts);
+  }
+}
+
+/** The server does not offer what was asked for (`unsupported`), or not for a message this large (`too-large`). */
+export class SmtpUnsupportedError extends SmtpError<"unsupported" | "too-large"> {
+  static {
+    this.prototype.name = "SmtpUnsupportedError";
+  }
+
+  /** Made by the library. */
+  constructor(kind: "unsupported" | "too-large", message: string, facts: SmtpErrorFacts) {
+    super(kind, message, facts);
+  }
+}
+
+/** The verb is not legal in this state of the session; nothing was written and nothing changed. */
+export class SmtpStateError extends SmtpError<"state"> {
+  static {
+    this.prototype.name = "SmtpStateError";
+  }
+
+  /** Made by the library. */
+  constructor(message: string, facts: SmtpErrorFacts) {
+    super("state", message, facts);
+  }
+}
+
+/** The source of the message failed, or held what may not be sent; the message was not sent. */
+export class SmtpBodyError extends SmtpError<"body"> {
+  static {
+    this.prototype.name = "SmtpBodyError";
+  }
+
+  /** Made by the library. */
+  constructor(message: string, facts: SmtpErrorFacts) {
+    super("body", message, facts);
+  }
+}

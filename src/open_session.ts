@@ -1,0 +1,78 @@
+/** From options to a session that was greeted: dialling, implicit TLS and the greeting, all within one budget of time. */
+import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpSecurityError } from "./errors.ts";
+import type { Settings } from "./options.ts";
+import { bounded } from "./session/bounded.ts";
+import { Session } from "./session/session.ts";
+import type { DialOptions, Socket, SocketInfo } from "./transport/socket.ts";
+import type { Reply } from "./wire/reply.ts";
+
+/** What {@linkcode openSession} resolves with. */
+export interface OpenSession {
+  readonly session: Session;
+  readonly greeting: Reply;
+}
+
+/**
+ * Opens a session and reads the greeting, whatever its code.
+ *
+ * @throws {SmtpConnectionError} When there is no connection or no greeting. {SmtpSecurityError} When implicit TLS failed.
+ */
+export async function openSession(settings: Settings): Promise<OpenSession> {
+  const { hostname, port, path, tls, tlsOptions, pipelining, timeouts, clock, trace, signal } = settings;
+  const deadline = clock.now() + timeouts.greeting;
+  const { socket, info } = await openSocket(settings);
+  // Where the caller hands over a socket and says that TLS stands, it is taken at its word.
+  const isSecure = socket.secureTransport === "on" || tls === "implicit";
+  const isLocal = path !== undefined;
+  const session = new Session(socket, { hostname, port, tlsOptions, isSecure, isLocal, info, pipelining, timeouts, clock, trace });
+  const hint = port === 465 && tls !== "implicit" ? 'port 465 speaks TLS from the first byte: use tls: "implicit"' : undefined;
+  const greeting = await session.issue({ verb: "greeting", timeout: Math.max(1, deadline - clock.now()), signal, about: () => ({ hint }) });
+  if (greeting === undefined) throw new TypeError("A greeting is always owed");
+  return { session, greeting };
+}
+
+async function openSocket(settings: Settings): Promise<{ readonly socket: Socket; readonly info: SocketInfo }> {
+  const { clock, hostname, port, path, timeouts, signal, tls } = settings;
+  const what = `Connecting to ${path ?? `${hostname}:${port}`}`;
+  const timeout = Math.min(timeouts.connect, timeouts.greeting);
+  let socket = settings.socket;
+  try {
+    return await bounded({ clock, timeout, signal, what, facts: CONNECT }, async (signal) => {
+      socket ??= await settings.dial(dialOptions(settings, signal));
+      // A tunnel stands in the clear; implicit TLS begins inside it.
+      if (tls === "implicit" && socket.secureTransport !== "on" && socket.startTls !== undefined) {
+        socket = await socket.startTls({ ...settings.tlsOptions, serverName: settings.tlsOptions.serverName ?? hostname, signal });
+      }
+      const info = await socket.opened ?? {};
+      if (signal.aborted) closeQuietly(socket);
+      return { socket, info };
+    });
+  } catch (cause) {
+    closeQuietly(socket);
+    throw connectError(cause, what, settings);
+  }
+}
+
+function dialOptions(settings: Settings, signal: AbortSignal): DialOptions {
+  const { hostname, port, path, tls, tlsOptions } = settings;
+  const secureTransport = tls === "implicit" ? "on" : path === undefined ? "starttls" : "off";
+  return { hostname, port, ...(path !== undefined && { path }), secureTransport, tls: tlsOptions, signal };
+}
+
+function connectError(cause: unknown, what: string, { tls, port }: Settings): unknown {
+  const hint = tls === "implicit" && port !== 465 ? `port ${port} may speak STARTTLS, and implicit TLS was asked for` : undefined;
+  if (cause instanceof SmtpSecurityError && hint !== undefined) return new SmtpSecurityError(cause.kind, cause.message, { ...CONNECT, hint, cause });
+  if (cause instanceof SmtpError || cause instanceof TypeError) return cause;
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new SmtpConnectionError("connect", `${what} failed: ${words}`, { ...CONNECT, hint, cause });
+}
+
+function closeQuietly(socket: Socket | undefined): void {
+  try {
+    Promise.resolve(socket?.close()).catch(() => {});
+  } catch {
+    // What cannot be closed is gone already.
+  }
+}
+
+const CONNECT: SmtpErrorFacts = { phase: "connect" };

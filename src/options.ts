@@ -1,0 +1,218 @@
+/** Every option of a connection: what it means, its default and its check, once. */
+import { checkCredentials } from "./sasl/credentials.ts";
+import type { Credentials, SaslMechanism } from "./sasl/mechanism.ts";
+import { type Clock, systemClock } from "./session/clock.ts";
+import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
+import type { Trace } from "./session/trace.ts";
+import { dial } from "./transport/dial.ts";
+import type { Dialer, Socket, TlsOptions } from "./transport/socket.ts";
+import { checkClientName } from "./wire/path.ts";
+import { hasForbidden, quoted } from "./wire/text.ts";
+
+/**
+ * When TLS is spoken. `"implicit"`: from the first byte (RFC 8314 section 3.3). `"starttls"`: after STARTTLS, or not at all (RFC 3207).
+ * `"opportunistic"`: after STARTTLS if the server offers it, else in the clear and without credentials. `"none"`: in the clear.
+ */
+export type TlsMode = "implicit" | "starttls" | "opportunistic" | "none";
+
+/** Who logs in, and how: with name and password, or with mechanisms of the caller's choice, the first that the server offers. */
+export type Auth =
+  | Credentials & {
+    /** The only mechanism to use, offered or not: `"LOGIN"`. */
+    readonly forceMechanism?: string;
+  }
+  | {
+    /** The mechanisms, the preferred first. */
+    readonly mechanisms: readonly SaslMechanism[];
+  };
+
+/** Options of `SmtpConnection.open`: where to, and how the connection behaves. */
+export interface ConnectionOptions {
+  /** The server's name or IP address; also the name its certificate must bear. Default `"localhost"` with `path`, else required. */
+  readonly hostname?: string;
+  /** Its port, 1 to 65535; default 465 with implicit TLS, else 587. */
+  readonly port?: number;
+  /** Path of a unix socket to use instead of TCP. */
+  readonly path?: string;
+  /** When TLS is spoken; default `"implicit"` on port 465, `"none"` on a unix socket, else `"starttls"`, required. */
+  readonly tls?: TlsMode;
+  /** How TLS is spoken: authorities, the name to expect, a client certificate. */
+  readonly tlsOptions?: TlsOptions;
+  /** Whether commands may be written behind others where the server offers PIPELINING; default `true`. */
+  readonly pipelining?: boolean;
+  /** Deadlines in milliseconds, 1 to 2^31 - 1; defaults from RFC 5321 section 4.5.3.2. */
+  readonly timeouts?: Partial<Timeouts>;
+  /** Ends whatever is under way while the connection is set up, and the connection with it. */
+  readonly signal?: AbortSignal;
+  /** Called with all that happens on the connection, secrets left out. */
+  readonly trace?: Trace;
+  /** Opens the socket; default: the runtime's own. */
+  readonly dial?: Dialer;
+  /** A socket that is open already, to be used instead of dialling; the connection owns it from then on. */
+  readonly socket?: Socket;
+  /** The clock behind the deadlines; default the runtime's. */
+  readonly clock?: Clock;
+}
+
+/** Options of `connect`: those of the connection, and how the client introduces itself. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** The client's name in EHLO, a domain or an address literal; default the literal of the connection's own address (RFC 5321 section 4.1.4). */
+  readonly name?: string;
+  /** Who logs in; default nobody. */
+  readonly auth?: Auth;
+  /** Whether credentials may travel without TLS, where anybody on the way can read them; default `false`. */
+  readonly allowCleartextAuth?: boolean;
+}
+
+/** {@linkcode ConnectOptions}, checked, with every default in its place. */
+export interface Settings {
+  readonly hostname: string;
+  readonly port: number;
+  readonly path: string | undefined;
+  readonly tls: TlsMode;
+  readonly tlsOptions: TlsOptions;
+  readonly pipelining: boolean;
+  readonly timeouts: Timeouts;
+  readonly signal: AbortSignal | undefined;
+  readonly trace: Trace | undefined;
+  readonly dial: Dialer;
+  readonly socket: Socket | undefined;
+  readonly clock: Clock;
+  readonly name: string | undefined;
+  readonly auth: Auth | undefined;
+  readonly allowCleartextAuth: boolean;
+}
+
+/**
+ * Checks `options` and fills in the defaults.
+ *
+ * @throws {TypeError} When an option is of the wrong kind. {RangeError} When a number is out of its range.
+ */
+export function resolveOptions(options: ConnectOptions): Settings {
+  const given: ConnectOptions = own(options);
+  const path = given.path === undefined ? undefined : checkText("path", given.path);
+  const tls = given.tls ?? (path !== undefined ? "none" : given.port === 465 ? "implicit" : "starttls");
+  if (!TLS_MODES.includes(tls)) throw wrong("tls", `one of ${TLS_MODES.join(", ")}`, tls);
+  return {
+    hostname: checkHostname(given.hostname ?? (path === undefined ? undefined : "localhost")),
+    port: checkPort(given.port ?? (tls === "implicit" ? 465 : 587)),
+    path,
+    tls,
+    tlsOptions: given.tlsOptions === undefined ? {} : own(given.tlsOptions),
+    pipelining: checkBoolean("pipelining", given.pipelining ?? true),
+    timeouts: checkTimeouts(given.timeouts ?? {}),
+    signal: given.signal,
+    trace: given.trace,
+    dial: given.dial ?? dial,
+    socket: given.socket,
+    clock: given.clock ?? systemClock,
+    name: given.name === undefined ? undefined : checkClientName(given.name),
+    auth: given.auth === undefined ? undefined : checkAuth(given.auth),
+    allowCleartextAuth: checkBoolean("allowCleartextAuth", given.allowCleartextAuth ?? false),
+  };
+}
+
+/**
+ * The options a URL stands for: `smtps://user:password@host:465` is implicit TLS, `smtp://host:587` is STARTTLS, required. What goes beyond host,
+ * port and credentials is said with options.
+ *
+ * @throws {TypeError} When it is no such URL. The URL is not in the message, since it may hold a password.
+ */
+export function optionsOfUrl(url: string | URL): ConnectOptions {
+  if (!URL.canParse(String(url))) throw badUrl("a URL");
+  const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(url);
+  if (protocol !== "smtp:" && protocol !== "smtps:") throw badUrl("one that starts with smtp:// or smtps://");
+  if (hostname === "" || (pathname !== "" && pathname !== "/") || search !== "" || hash !== "") {
+    throw badUrl("no more than scheme, credentials, host and port");
+  }
+  if ((username === "") !== (password === "")) throw badUrl("with both a name and a password, or with neither");
+  return {
+    hostname: decoded(hostname).replace(/^\[(.*)\]$/, "$1"),
+    ...(port !== "" && { port: Number(port) }),
+    tls: protocol === "smtps:" ? "implicit" : "starttls",
+    ...(username !== "" && { auth: { username: decoded(username), password: decoded(password) } }),
+  };
+}
+
+/**
+ * Checks who logs in.
+ *
+ * @throws {TypeError} When it is neither credentials nor mechanisms. No secret is in the message.
+ */
+export function checkAuth(auth: Auth): Auth {
+  const given: Auth = own(auth);
+  if ("mechanisms" in given) {
+    if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) return given;
+    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms, not an empty one");
+  }
+  const { forceMechanism } = given;
+  if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
+  return { ...checkCredentials(given), ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
+}
+
+/** A copy of the own members of `options`, so that a polluted prototype decides nothing. */
+export function own<T extends object>(options: T): T {
+  if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
+  return Object.assign(Object.create(null), options);
+}
+
+/** @throws {TypeError} When `value` is no text, is empty, or has control characters. */
+export function checkText(name: string, value: string): string {
+  if (typeof value === "string" && value !== "" && !hasForbidden(value)) return value;
+  throw wrong(name, "text, not empty and without control characters", value);
+}
+
+/** @throws {TypeError} When `value` is not `true` or `false`. */
+export function checkBoolean(name: string, value: boolean): boolean {
+  if (typeof value === "boolean") return value;
+  throw wrong(name, "true or false", value);
+}
+
+/** @throws {TypeError} When `value` is no number. {RangeError} When no timer can wait that long, or when it is no wait at all. */
+export function checkTimeout(name: string, value: number): void {
+  if (typeof value !== "number") throw wrong(name, "a number of milliseconds", value);
+  if (value >= 1 && value <= MAX_TIMEOUT) return;
+  throw new RangeError(`Cannot use ${name} as a deadline as it must be from 1 to ${MAX_TIMEOUT} ms: current value is ${value}`);
+}
+
+const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", "none"];
+
+function checkHostname(hostname: string | undefined): string {
+  if (typeof hostname !== "string" || !/^[^\s/@[\]\p{Cc}\p{Cs}]+$/u.test(hostname)) {
+    throw wrong("hostname", "the name or IP address of a host, without brackets", hostname);
+  }
+  return hostname;
+}
+
+function checkPort(port: number): number {
+  if (typeof port !== "number") throw wrong("port", "a number", port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new RangeError(`Cannot use port to connect as it must be a whole number from 1 to 65535: current value is ${port}`);
+  }
+  return port;
+}
+
+function checkTimeouts(timeouts: Partial<Timeouts>): Timeouts {
+  const given = Object.entries(own(timeouts)).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!Object.hasOwn(DEFAULT_TIMEOUTS, name)) throw wrong("timeouts", `made of ${Object.keys(DEFAULT_TIMEOUTS).join(", ")}`, name);
+    checkTimeout(`timeouts.${name}`, value);
+  }
+  return { ...DEFAULT_TIMEOUTS, ...Object.fromEntries(given) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw badUrl("with correct %-escapes");
+  }
+}
+
+function badUrl(must: string): TypeError {
+  return new TypeError(`Cannot use url to connect as it must be ${must}: current value is not shown, since it may hold a password`);
+}
+
+function wrong(name: string, must: string, value: unknown): TypeError {
+  return new TypeError(`Cannot use ${name} as it must be ${must}: current value is ${quoted(value)}`);
+}

@@ -1,0 +1,16 @@
+import { hasForbidden } from "../wire/text.ts";
+import type { Credentials } from "./mechanism.ts";
+
+/**
+ * Checks credentials before any I/O. Base64 would hide a line break or a NUL from the gate, but not from the server that decodes it.
+ *
+ * @throws {TypeError} When one is no text, is empty, or has control characters. The secret is not in the message.
+ */
+export function checkCredentials({ username, password }: Credentials): Credentials {
+  for (const [name, value] of [["username", username], ["password", password]]) {
+    if (typeof value !== "string" || value === "" || hasForbidden(value)) {
+      throw new TypeError(`Cannot use ${name} to log in as it must be text, not empty and without control characters: current value is not shown`);
+    }
+  }
+  return { username, password };
+}

@@ -1,0 +1,27 @@
+import { encodeText } from "../wire/text.ts";
+import { checkCredentials } from "./credentials.ts";
+import type { Credentials, SaslMechanism } from "./mechanism.ts";
+
+/**
+ * PLAIN: name and password in one message, readable by who listens, so used over TLS only.
+ *
+ * @throws {TypeError} When name or password is empty or has control characters.
+ *
+ * @example
+ * ```ts
+ * import { plain } from "@posthorn/smtp";
+ *
+ * plain({ username: "alice", password: "s3cret" }).name; // "PLAIN"
+ * ```
+ *
+ * Source: RFC 4616 section 2.
+ */
+export function plain(credentials: Credentials): SaslMechanism {
+  const { username, password } = checkCredentials(credentials);
+  const message = encodeText(`\0${username}\0${password}`);
+  return {
+    name: "PLAIN",
+    isPlaintext: true,
+    start: () => ({ initialResponse: message, isComplete: true, respond: () => message }),
+  };
+}

@@ -1,0 +1,420 @@
+/**
+ * The only owner of a connection's reader and writer.
+ *
+ * ```
+ *   enqueue --> unsent[] --- mayWrite? ---> awaiting[] --- reply ---> settle
+ *                              |                               ^
+ *                    one write a flight                   ReplyDecoder
+ *                              v                               |
+ *                       socket.writable                 socket.readable
+ * ```
+ *
+ * - Replies belong to tasks strictly in order. One that no task waits for ends the connection; so does a 421, with its own words.
+ * - It reads while a reply is owed, and never otherwise until {@linkcode Pipeline.watch} is called: a pending read makes `Deno.startTls` fail.
+ * - It reads while it writes, so a server that answers early or stops reading cannot block it.
+ * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
+ * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
+ */
+import {
+  SmtpBodyError,
+  SmtpConnectionError,
+  SmtpError,
+  type SmtpErrorFacts,
+  SmtpProtocolError,
+  SmtpSecurityError,
+  SmtpUnsupportedError,
+} from "../errors.ts";
+import type { Socket, TlsOptions } from "../transport/socket.ts";
+import { concat } from "../wire/octets.ts";
+import type { Reply } from "../wire/reply.ts";
+import { ReplyDecoder } from "../wire/reply_decoder.ts";
+import { printable } from "../wire/text.ts";
+import { bounded } from "./bounded.ts";
+import type { Clock } from "./clock.ts";
+import { Deadline } from "./deadline.ts";
+import { type Content, type ContentPiece, factsOf, type Task } from "./task.ts";
+import type { Timeouts } from "./timeouts.ts";
+import type { Trace, TraceEvent } from "./trace.ts";
+
+/** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
+export const MAX_AWAITED = 256;
+/** Octets of one write of commands at most. */
+export const MAX_FLIGHT = 65_536;
+/** How long replies are still read once a write has failed, in milliseconds: the server may have said why before it hung up. */
+const LAST_WORDS = 1_000;
+
+/** What a pipeline has to know of its connection. */
+export interface PipelineOptions {
+  readonly timeouts: Timeouts;
+  readonly clock: Clock;
+  readonly trace?: Trace | undefined;
+  /** Called once, when the connection has ended. */
+  readonly onEnd: () => void;
+}
+
+/** Makes the error of the failure for one task. */
+type Failure = (facts: SmtpErrorFacts) => SmtpError;
+
+/** See the head of the file. */
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #deadline: Deadline;
+  #socket: Socket;
+  #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #decoder = new ReplyDecoder();
+  #unsent: Task[] = [];
+  #awaiting: Task[] = [];
+  /** Written or being written, and owed no reply. */
+  #silent: readonly Task[] = [];
+  /** Replies to octets that the caller wrote by hand, until it asks for them. */
+  #unclaimed: Reply[] = [];
+  /** Whether such octets were written since the last command, so that replies may come that no task awaits. */
+  #isByHand = false;
+  #failure: Failure | undefined;
+  #writeError: { readonly cause: unknown } | undefined;
+  #isWriting = false;
+  #isFlushScheduled = false;
+  #isReading = false;
+  #isWatching = false;
+  #writes = 0;
+  /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
+  isPipelining = false;
+
+  constructor(socket: Socket, options: PipelineOptions) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#reader = socket.readable.getReader();
+    this.#writer = socket.writable.getWriter();
+    this.#writer.closed.catch(() => {});
+    this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
+  }
+
+  /** Whether the connection has ended. */
+  get hasEnded(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Whether nothing is queued and nothing awaited. */
+  get isIdle(): boolean {
+    return this.#unsent.length === 0 && this.#awaiting.length === 0 && !this.#isWriting;
+  }
+
+  /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
+  enqueue(task: Task): void {
+    if (this.#failure !== undefined) return task.fail(this.#failure({ ...factsOf(task), delivery: "not-sent" }));
+    this.#unsent.push(task);
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Gives `task` up: takes it out of the queue, or ends the connection when it was written already. */
+  abort(task: Task, reason: unknown): void {
+    const aborted: Failure = (facts) => new SmtpConnectionError("aborted", `${facts.command} was aborted`, { ...facts, cause: reason });
+    const index = this.#unsent.indexOf(task);
+    if (index >= 0) {
+      this.#unsent.splice(index, 1);
+      task.fail(aborted(factsOf(task)));
+    } else if (this.#awaiting.includes(task) || this.#silent.includes(task)) this.fail(aborted);
+  }
+
+  /** Reads on while nothing is owed, from now on, to notice a server that hangs up. TLS cannot be started any more. */
+  watch(): void {
+    this.#isWatching = true;
+    this.#read();
+  }
+
+  /** Whether {@linkcode upgrade} can be asked for: nothing is owed and nothing is read. */
+  get isUpgradable(): boolean {
+    return this.isIdle && !this.#isReading && !this.#isWatching;
+  }
+
+  /** Starts TLS. Every octet that came before it is refused, and when it fails the connection has ended. */
+  async upgrade(options: TlsOptions & { readonly serverName: string }, signal?: AbortSignal): Promise<void> {
+    const { clock, timeouts } = this.#options;
+    const bounds = { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS };
+    try {
+      if (!this.#decoder.isIdle) throw new SmtpProtocolError("The server sent octets in the clear behind its reply to STARTTLS", STARTTLS);
+      this.#isWriting = true;
+      this.#reader.releaseLock();
+      this.#writer.releaseLock();
+      this.#adopt(
+        await bounded(bounds, async (signal) => {
+          if (this.#socket.startTls === undefined) throw new SmtpUnsupportedError("unsupported", "This socket cannot start TLS", STARTTLS);
+          return await this.#socket.startTls({ ...options, signal });
+        }),
+      );
+    } catch (cause) {
+      const message = `TLS could not be started: ${cause instanceof Error ? cause.message : cause}`;
+      const error = cause instanceof SmtpError ? cause : new SmtpSecurityError("tls", message, { ...STARTTLS, cause });
+      this.fail((facts) => new SmtpConnectionError("closed", message, { ...facts, cause: error }));
+      throw error;
+    } finally {
+      this.#isWriting = false;
+    }
+    this.trace({ type: "secure" });
+    this.#flush();
+  }
+
+  /** Ends the connection; only the first failure counts. */
+  fail(failure: Failure): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#deadline.clear();
+    const tasks = [...this.#silent, ...this.#awaiting, ...this.#unsent];
+    this.#silent = [];
+    this.#awaiting = [];
+    this.#unsent = [];
+    this.#closeSocket();
+    for (const task of tasks) {
+      const error = failure(factsOf(task));
+      task.content?.cancel(error);
+      task.fail(error);
+    }
+    this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
+    this.#options.onEnd();
+  }
+
+  /** Gives `event` to the caller's hook. */
+  trace(event: TraceEvent): void {
+    try {
+      this.#options.trace?.(event);
+    } catch {
+      // A log that fails must not cost a message.
+    }
+  }
+
+  /**
+   * The pipelining policy (RFC 2920 section 3.1): a task may be written when nothing is awaited, or when the server pipelines and the last awaited
+   * task may be followed.
+   */
+  #mayWrite(): boolean {
+    const last = this.#awaiting.at(-1);
+    if (last === undefined) return true;
+    return this.isPipelining && last.isFollowable && this.#awaiting.length < MAX_AWAITED;
+  }
+
+  #adopt(socket: Socket): void {
+    this.#socket = socket;
+    // Closed while the handshake ran: what came of it is closed too.
+    if (this.#failure !== undefined) this.#closeSocket();
+    this.#reader = socket.readable.getReader();
+    this.#writer = socket.writable.getWriter();
+    this.#writer.closed.catch(() => {});
+    this.#decoder = new ReplyDecoder();
+  }
+
+  #flush(): void {
+    if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined) return;
+    const flight: Uint8Array[] = [];
+    let length = 0;
+    while (this.#unsent.length > 0 && this.#mayWrite() && length < MAX_FLIGHT) {
+      const task = this.#unsent[0]!;
+      if (task.content !== undefined && flight.length > 0) break;
+      this.#unsent.shift();
+      const [unclaimed] = this.#unclaimed;
+      if (isReceipt(task) && unclaimed !== undefined) {
+        this.#unclaimed.shift();
+        task.settle(unclaimed);
+        continue;
+      }
+      if (task.mayBeSkipped?.() === true) {
+        task.settle(undefined);
+        continue;
+      }
+      // Octets that came before the command they would answer: somebody speaks out of turn.
+      const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#decoder.isIdle);
+      if (task.isAnswered) this.#await(task);
+      else this.#silent = [...this.#silent, task];
+      if (isCommand(task)) {
+        if (isEarly) return this.#unsolicited(unclaimed);
+        this.#isByHand = false;
+      } else if (!task.isAnswered) this.#isByHand = true;
+      if (task.content !== undefined) return void this.#pump(task, task.content);
+      if (task.octets === undefined) continue;
+      flight.push(task.octets);
+      length += task.octets.length;
+      const write = this.#writes + 1;
+      this.trace(task.isAnswered ? { type: "send", line: task.label, write } : { type: "content", octets: task.octets.length, write });
+    }
+    this.#read();
+    if (flight.length > 0) void this.#launch(concat(flight));
+  }
+
+  #await(task: Task): void {
+    this.#awaiting.push(task);
+    if (this.#awaiting.length === 1) this.#deadline.set(task.timeout);
+  }
+
+  async #launch(flight: Uint8Array): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.#write(flight);
+      const written = this.#silent;
+      this.#silent = [];
+      for (const task of written) task.settle(undefined);
+    } catch (cause) {
+      this.#onWriteError(cause);
+    }
+    this.#isWriting = false;
+    this.#flush();
+  }
+
+  /** Writes the content of a message as the socket takes it, until its end or until the server has answered before it. */
+  async #pump(task: Task, content: Content): Promise<void> {
+    this.#isWriting = true;
+    this.#deadline.pause();
+    this.#read();
+    const isWanted = () => this.#failure === undefined && this.#awaiting[0] === task;
+    try {
+      for (let isLast = false; !isLast && isWanted();) {
+        const piece = await this.#piece(task, content);
+        if (piece === undefined || !isWanted()) break;
+        isLast = piece.last;
+        // From here on nobody can tell, until the reply, whether the server has the whole of it.
+        if (isLast) task.delivery = "unknown";
+        this.#deadline.set(this.#options.timeouts.block);
+        this.trace({ type: "content", octets: piece.octets.length, write: this.#writes + 1 });
+        await this.#write(piece.octets);
+        if (!isWanted()) break;
+        if (isLast) this.#deadline.set(task.timeout);
+        else this.#deadline.pause();
+      }
+    } catch (cause) {
+      this.#onWriteError(cause);
+    }
+    this.#isWriting = false;
+    this.#flush();
+  }
+
+  /** The next piece. A source that fails ends the connection, since DATA can be left in no other way without the dot (RFC 5321 section 3.3). */
+  async #piece(task: Task, content: Content): Promise<ContentPiece | undefined> {
+    try {
+      return await content.next();
+    } catch (cause) {
+      if (this.#failure !== undefined || this.#awaiting[0] !== task) return undefined;
+      const facts = { ...factsOf(task), cause };
+      const error = cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", facts);
+      this.#awaiting.shift();
+      task.fail(error);
+      this.fail((facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error }));
+      return undefined;
+    }
+  }
+
+  async #write(octets: Uint8Array): Promise<void> {
+    this.#writes++;
+    await this.#writer.write(octets);
+  }
+
+  /** A write failed. The server may have said why before it hung up, so what it said is read first. */
+  #onWriteError(cause: unknown): void {
+    if (this.#failure !== undefined || this.#writeError !== undefined) return;
+    this.#writeError = { cause };
+    if (this.#awaiting.length === 0) return this.fail((facts) => disconnected({ ...facts, cause }));
+    this.#deadline.set(LAST_WORDS);
+    this.#read();
+  }
+
+  async #read(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#failure === undefined && (this.#awaiting.length > 0 || this.#isWatching)) {
+        const { done, value } = await this.#reader.read();
+        if (this.#failure !== undefined) break;
+        if (done) {
+          this.#onEndOfStream(undefined);
+          break;
+        }
+        for (const reply of this.#decoder.push(value)) {
+          this.#take(reply);
+          if (this.#failure !== undefined) break;
+        }
+      }
+    } catch (cause) {
+      this.#onEndOfStream(cause);
+    }
+    this.#isReading = false;
+  }
+
+  #onEndOfStream(error: unknown): void {
+    const cause = error ?? this.#writeError?.cause;
+    if (cause instanceof SmtpProtocolError) this.fail((facts) => new SmtpProtocolError(cause.message, { ...facts, cause }));
+    else this.fail((facts) => disconnected({ ...facts, cause }));
+  }
+
+  #take(reply: Reply): void {
+    const task = this.#awaiting[0];
+    if (task === undefined) {
+      if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.#unsolicited(reply);
+      this.#unclaimed.push(reply);
+      return;
+    }
+    const { code, lines } = reply;
+    const shown = task.isSecret && reply.isIntermediate ? ["***"] : lines;
+    this.trace({
+      type: "receive",
+      command: task.label,
+      lines: shown.map((line, index) => printable(`${code}${index < shown.length - 1 ? "-" : " "}${line}`)),
+    });
+    const isEarly = task.content !== undefined && task.delivery === "not-sent";
+    if (isEarly && !reply.isTransient && !reply.isPermanent) {
+      return this.fail((facts) => new SmtpProtocolError(`The server answered ${reply} before the message's end`, { ...facts, reply }));
+    }
+    this.#awaiting.shift();
+    const next = this.#awaiting[0];
+    if (next === undefined) this.#deadline.pause();
+    else this.#deadline.set(next.timeout);
+    if (isEarly) task.content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
+    task.settle(reply);
+    // Content cannot be broken off politely: after an early reply the connection is of no use.
+    if (isEarly || code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
+    else if (task.isLast && reply.isPositive) this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
+    else this.#flush();
+  }
+
+  #unsolicited(reply?: Reply): void {
+    if (reply?.code === 421) return this.fail((facts) => disconnected({ ...facts, reply }));
+    const words = reply === undefined ? "" : `: ${reply}`;
+    this.fail((facts) => new SmtpProtocolError(`The server sent a reply that no command asked for${words}`, { ...facts, reply }));
+  }
+
+  #onTimeout(): void {
+    if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
+    const late = this.#awaiting[0];
+    const isBlocked = late?.content !== undefined && this.#isWriting;
+    const what = isBlocked ? "The server took no octets of the message for too long" : `The server took too long to answer ${late?.label}`;
+    this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
+  }
+
+  #closeSocket(): void {
+    this.#deadline.clear();
+    try {
+      Promise.resolve(this.#socket.close()).catch(() => {});
+    } catch {
+      // A socket that cannot be closed is gone already.
+    }
+  }
+}
+
+const STARTTLS: SmtpErrorFacts = { phase: "starttls", command: "STARTTLS" };
+
+/** Whether `task` only waits for a reply. */
+function isReceipt(task: Task): boolean {
+  return task.octets === undefined && task.content === undefined;
+}
+
+/** Whether `task` writes something that is answered. */
+function isCommand(task: Task): boolean {
+  return task.isAnswered && !isReceipt(task);
+}
+
+function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
+  const words = facts.reply === undefined ? "The server closed the connection" : `The server is closing the connection: ${facts.reply}`;
+  return new SmtpConnectionError("disconnected", words, facts);
+}

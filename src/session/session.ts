@@ -1,0 +1,210 @@
+/**
+ * A session: the pipeline, the table's state, and what the server can do. Every command goes through {@linkcode Session.issue}, which judges it by
+ * the table, hands it to the pipeline, and moves the state by its reply before anybody else sees that reply.
+ */
+import { type Delivery, SmtpConnectionError, SmtpStateError } from "../errors.ts";
+import type { Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
+import { Extensions, parseEhlo } from "../wire/extensions.ts";
+import type { Reply } from "../wire/reply.ts";
+import type { Clock } from "./clock.ts";
+import { Pipeline } from "./pipeline.ts";
+import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
+import type { Content, Task } from "./task.ts";
+import type { Timeouts } from "./timeouts.ts";
+import type { Trace } from "./trace.ts";
+
+/** What a session has to know of its connection. */
+export interface SessionOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tlsOptions: TlsOptions;
+  readonly isSecure: boolean;
+  /** Whether the peer is reached by no network, so that nobody can listen. */
+  readonly isLocal: boolean;
+  readonly info: SocketInfo;
+  readonly pipelining: boolean;
+  readonly timeouts: Timeouts;
+  readonly clock: Clock;
+  readonly trace?: Trace | undefined;
+}
+
+/** A command as {@linkcode Session.issue} takes it. */
+export interface Command {
+  /** The row of the table. */
+  readonly verb: string;
+  /** The command in logs and errors, redacted; default `verb`. */
+  readonly label?: string;
+  readonly isSecret?: boolean;
+  readonly octets?: Uint8Array;
+  readonly content?: Content;
+  /** Whether a reply is owed; default `true`. */
+  readonly isAnswered?: boolean;
+  /** Milliseconds; default by the table. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** See `Task.mayBeSkipped`. */
+  readonly mayBeSkipped?: () => boolean;
+  /** Called with the reply before anything more is written. */
+  readonly onReply?: (reply: Reply) => void;
+  /** See `Task.about`. */
+  readonly about?: Task["about"];
+}
+
+/** See the head of the file. */
+export class Session {
+  readonly options: SessionOptions;
+  readonly #pipeline: Pipeline;
+  /** What waits for its reply, in order. */
+  readonly #pending = new Map<Task, Rule>();
+  #state: SessionState = "start";
+  #predicted: SessionState | undefined = "start";
+  #extensions = new Extensions();
+  #isSecure: boolean;
+  #isAuthenticated = false;
+
+  constructor(socket: Socket, options: SessionOptions) {
+    this.options = options;
+    this.#isSecure = options.isSecure;
+    const { timeouts, clock, trace } = options;
+    this.#pipeline = new Pipeline(socket, { timeouts, clock, trace, onEnd: () => this.#state = "over" });
+    this.#pipeline.trace({ type: "connect", secure: options.isSecure });
+  }
+
+  /** Where the session stands by the replies that came. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get hasEnded(): boolean {
+    return this.#pipeline.hasEnded;
+  }
+
+  get isSecure(): boolean {
+    return this.#isSecure;
+  }
+
+  /** Whether the server said 235 to an AUTH of ours. */
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
+  }
+
+  /** Whether commands may be written behind others. */
+  get isPipelining(): boolean {
+    return this.#pipeline.isPipelining;
+  }
+
+  get extensions(): Extensions {
+    return this.#extensions;
+  }
+
+  set extensions(extensions: Extensions) {
+    this.#extensions = extensions;
+    this.#pipeline.isPipelining = this.options.pipelining && extensions.has("PIPELINING");
+  }
+
+  /**
+   * Issues `command` and resolves with its reply, whatever its code; with `undefined` when it was skipped, or when none is owed.
+   *
+   * @throws {SmtpStateError} When the verb is not legal where the server will find it; nothing has changed then.
+   */
+  issue(command: Command): Promise<Reply | undefined> {
+    const rule = ruleOf(command.verb);
+    const { signal, label = command.verb } = command;
+    const found = this.#predict();
+    return new Promise((resolve, reject) => {
+      this.assertLegal(command.verb, label);
+      if (signal?.aborted) {
+        const facts = { phase: rule.phase, command: label, ...command.about?.(), cause: signal.reason };
+        throw new SmtpConnectionError("aborted", `${label} was aborted`, facts);
+      }
+      const onAbort = () => this.#pipeline.abort(task, signal?.reason);
+      const forget = () => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#pending.delete(task);
+      };
+      const task: Task = {
+        label,
+        isSecret: command.isSecret ?? false,
+        phase: rule.phase,
+        ...(command.about && { about: command.about }),
+        ...(command.octets && { octets: command.octets }),
+        ...(command.content && { content: command.content }),
+        isAnswered: command.isAnswered ?? true,
+        isFollowable: rule.followable ?? false,
+        isLast: rule.phase === "quit",
+        timeout: command.timeout ?? this.options.timeouts[rule.timeout],
+        ...(command.mayBeSkipped && { mayBeSkipped: command.mayBeSkipped }),
+        delivery: deliveryOf(command.verb, found),
+        settle: (reply) => {
+          forget();
+          this.#step(rule, reply);
+          if (reply !== undefined) command.onReply?.(reply);
+          resolve(reply);
+        },
+        fail: (error) => {
+          forget();
+          this.#predicted = undefined;
+          reject(error);
+        },
+      };
+      this.#pending.set(task, rule);
+      this.#predicted = hoped(found, rule);
+      signal?.addEventListener("abort", onAbort);
+      this.#pipeline.enqueue(task);
+    });
+  }
+
+  /** @throws {SmtpStateError} When `verb` is not legal where the server would find it. */
+  assertLegal(verb: string, label: string = verb): void {
+    const { legal, phase } = ruleOf(verb);
+    const found = this.#predict();
+    // A session that has ended says why it did, so there the pipeline answers.
+    if (this.hasEnded || legal.includes(found)) return;
+    throw new SmtpStateError(`${label} is not legal here: the session is in the state "${found}"`, { phase, command: label });
+  }
+
+  /**
+   * Starts TLS; what the server said in the clear about its extensions is forgotten (RFC 3207 section 4.2).
+   *
+   * @throws {SmtpStateError} When a reply is owed, or TLS stands already.
+   */
+  async upgrade(tls: TlsOptions = {}, signal?: AbortSignal): Promise<void> {
+    if (!this.hasEnded && (this.#isSecure || !this.#pipeline.isUpgradable)) {
+      const why = this.#isSecure ? "it stands already" : "the connection is in use";
+      throw new SmtpStateError(`TLS cannot be started: ${why}`, { phase: "starttls" });
+    }
+    const { hostname, tlsOptions } = this.options;
+    const options = { ...tlsOptions, ...tls };
+    await this.#pipeline.upgrade({ ...options, serverName: options.serverName ?? hostname }, signal);
+    this.#isSecure = true;
+    this.extensions = new Extensions();
+    this.#state = this.#predicted = "greeted";
+    this.#pipeline.watch();
+  }
+
+  /** Ends the session and closes the socket; what waits is told so. */
+  close(message = "The connection was closed"): void {
+    this.#pipeline.fail((facts) => new SmtpConnectionError("closed", message, facts));
+  }
+
+  #predict(): SessionState {
+    return this.#predicted ??= [...this.#pending.values()].reduce(hoped, this.#state);
+  }
+
+  #step(rule: Rule, reply: Reply | undefined): void {
+    const hope = hoped(this.#state, rule);
+    if (reply !== undefined) this.#state = after(this.#state, rule, reply);
+    if (this.#state !== hope) this.#predicted = undefined;
+    if (reply === undefined || !reply.isPositive) return;
+    if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);
+    if (rule.phase === "helo") this.extensions = new Extensions();
+    if (rule.phase === "auth") this.#isAuthenticated = true;
+    // Once nobody will start TLS, a server that hangs up is noticed while nothing is owed.
+    if (this.#isSecure || rule.phase === "auth" || rule.phase === "mail") this.#pipeline.watch();
+  }
+}
+
+/** Content that the caller wrote by hand may have reached its end, for all we know. */
+function deliveryOf(verb: string, state: SessionState): Delivery {
+  return state === "data" && (verb === "raw" || verb === "receive") ? "unknown" : "not-sent";
+}

@@ -1,0 +1,53 @@
+import type { Delivery, SmtpError, SmtpErrorFacts, SmtpPhase } from "../errors.ts";
+import type { Reply } from "../wire/reply.ts";
+
+/** Some octets of a message's content. */
+export interface ContentPiece {
+  readonly octets: Uint8Array;
+  /** Whether the message ends with them: the final dot is the last of them. */
+  readonly last: boolean;
+}
+
+/** The content of a message, ready for the wire: read piece by piece as the socket takes it. */
+export interface Content {
+  next(): Promise<ContentPiece>;
+  /** Nothing more will be read: frees the source. */
+  cancel(reason: unknown): void;
+}
+
+/** One thing to write, one reply to wait for, or both. */
+export interface Task {
+  /** The command in logs and errors, redacted. */
+  readonly label: string;
+  /** Whether the replies to it are left out of logs. */
+  readonly isSecret?: boolean;
+  readonly phase: SmtpPhase;
+  /** What an error should say besides, asked when there is one. */
+  readonly about?: () => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected">;
+  /** A command line, or raw octets. */
+  readonly octets?: Uint8Array;
+  /** A message's content, in place of `octets`. */
+  readonly content?: Content;
+  /** Whether a reply is owed for it. */
+  readonly isAnswered: boolean;
+  /** Whether another task may be written before its reply. */
+  readonly isFollowable: boolean;
+  /** Whether it ends the session when its reply is a 2yz. */
+  readonly isLast?: boolean;
+  /** How long its reply may take, in milliseconds. */
+  readonly timeout: number;
+  /** Asked right before it is written: `true` takes it out of the queue, settled with `undefined`. */
+  readonly mayBeSkipped?: () => boolean;
+  /** What is known of a message if the connection is lost now; set by the pipeline, and by who queues the task. */
+  delivery: Delivery;
+  /** Told the reply, or `undefined` when there is none to wait for. */
+  settle(reply: Reply | undefined): void;
+  /** Told why there will be no reply. */
+  fail(error: SmtpError): void;
+}
+
+/** What an error says of `task`. */
+export function factsOf(task: Task): SmtpErrorFacts {
+  const { phase, label, delivery } = task;
+  return { phase, command: label, delivery, ...task.about?.() };
+}

@@ -1,0 +1,48 @@
+/**
+ * What a connection did, for a log. Secrets are left out where the event is made: the lines of an AUTH exchange and the content of messages never
+ * enter one. Text is printable: control characters are written as `\xNN`.
+ */
+export type TraceEvent =
+  | {
+    /** A socket stands. */
+    readonly type: "connect";
+    /** Whether TLS stands too. */
+    readonly secure: boolean;
+  }
+  | {
+    /** One command was handed to the socket. */
+    readonly type: "send";
+    /** The line, redacted, without its end. */
+    readonly line: string;
+    /** Counts the writes of the connection; commands with the same number left in one write. */
+    readonly write: number;
+  }
+  | {
+    /** Octets of a message's content, or raw ones, were handed to the socket. */
+    readonly type: "content";
+    /** How many. */
+    readonly octets: number;
+    /** Counts the writes of the connection. */
+    readonly write: number;
+  }
+  | {
+    /** A reply came. */
+    readonly type: "receive";
+    /** The command it answers, redacted. */
+    readonly command: string;
+    /** The lines of the reply, codes included, redacted. */
+    readonly lines: readonly string[];
+  }
+  | {
+    /** TLS was started and the certificate checked. */
+    readonly type: "secure";
+  }
+  | {
+    /** The connection ended. */
+    readonly type: "close";
+    /** Why. */
+    readonly reason: string;
+  };
+
+/** Called with each event; what it throws is ignored. */
+export type Trace = (event: TraceEvent) => void;

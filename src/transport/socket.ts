@@ -1,0 +1,78 @@
+/**
+ * What the library needs of a connection: the WinterTC sockets API, cut down. A Workers `connect()` socket, a tunnel through a proxy, a `Deno.Conn`
+ * and a pair of streams in memory all have this shape and can be adopted.
+ *
+ * @example
+ * ```ts
+ * import type { Socket } from "@posthorn/smtp";
+ *
+ * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+ * const echo: Socket = { readable, writable, close: () => writable.close() };
+ * ```
+ *
+ * Source: WinterTC Sockets API (connect, Socket, SocketInfo).
+ */
+export interface Socket {
+  /** What the peer sends. Read only while something is expected, and not at all during {@linkcode startTls}. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** What goes to the peer; a write is done when the runtime has taken it. */
+  readonly writable: WritableStream<Uint8Array>;
+  /** `"on"` once TLS stands; `"starttls"` while it can be started, `"off"` when it cannot. Absent: not known, and TLS is taken as not there. */
+  readonly secureTransport?: "on" | "off" | "starttls";
+  /** Resolves when the connection stands, with what is known of it; absent where it stood from the beginning. */
+  readonly opened?: Promise<SocketInfo>;
+  /** Starts TLS as the client and resolves when the peer's certificate has been checked; the socket itself is of no use afterwards. */
+  startTls?(options: StartTlsOptions): Socket | Promise<Socket>;
+  /** Closes the connection at once: pending reads and writes end. May be called more than once. */
+  close(): void | Promise<void>;
+}
+
+/** What is known of a connection. */
+export interface SocketInfo {
+  /** The peer's address: `"192.0.2.1:587"`, `"[2001:db8::1]:587"`. */
+  readonly remoteAddress?: string | undefined;
+  /** Our own address, in the same form. */
+  readonly localAddress?: string | undefined;
+}
+
+/** How TLS is spoken. There is no option that turns the verification off. */
+export interface TlsOptions {
+  /** The name the certificate must bear, also sent as SNI unless it is an IP address; default: the host's name. */
+  readonly serverName?: string;
+  /** Certificates of authorities, PEM, trusted besides those of the runtime. */
+  readonly caCerts?: readonly string[];
+  /** The client's certificate chain, PEM. */
+  readonly cert?: string;
+  /** The private key of {@linkcode cert}, PEM. */
+  readonly key?: string;
+}
+
+/** {@linkcode TlsOptions} for a socket that is open. */
+export interface StartTlsOptions extends TlsOptions {
+  /** The name the certificate must bear. */
+  readonly serverName: string;
+  /** Ends the handshake, and the connection with it. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where to, and how. */
+export interface DialOptions {
+  /** Name or IP address of the host, IPv6 without brackets. */
+  readonly hostname: string;
+  /** TCP port, 1 to 65535. */
+  readonly port: number;
+  /** Path of a unix socket; `hostname` and `port` then only name the server. */
+  readonly path?: string;
+  /** `"on"`: TLS from the first byte. `"starttls"`: in the clear now, TLS may be started later. `"off"`: in the clear. */
+  readonly secureTransport: "on" | "off" | "starttls";
+  /** How TLS is spoken, now or later. */
+  readonly tls: TlsOptions;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a connection. It resolves with a socket that stands, TLS included where `secureTransport` is `"on"`, and leaves nothing open when it
+ * rejects: with an `SmtpError` of its own, or with any error, which becomes the `cause` of one.
+ */
+export type Dialer = (options: DialOptions) => Promise<Socket>;

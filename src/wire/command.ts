@@ -1,0 +1,79 @@
+import { encodeText, hasForbidden, quoted } from "./text.ts";
+
+/**
+ * The one gate from text to command bytes. Nothing else writes a line to the socket, so what is refused here can reach no server: control
+ * characters (C0 and DEL), lone surrogates, and more octets than any extension allows.
+ */
+
+/**
+ * Octets of a command line at the most, CRLF counted: what RFC 4954 section 4 asks a server to take in an AUTH exchange, the longest line there is.
+ */
+export const MAX_COMMAND_LINE: number = 12_288;
+
+const VERB = /^[A-Za-z][A-Za-z0-9-]*$/;
+const KEYWORD = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
+const VALUE = /^[!-<>-~\u0080-\u{10ffff}]+$/u;
+
+/**
+ * ESMTP parameters of MAIL and RCPT: `{ SIZE: 1024, BODY: "8BITMIME", SMTPUTF8: true }`. A value of `true` writes the keyword alone, `false` and
+ * `undefined` write nothing.
+ *
+ * Source: RFC 5321 section 4.1.1.11.
+ */
+export type EsmtpParameters = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * The bytes of one line, CRLF included.
+ *
+ * @throws {TypeError} When `line` has a control character or a lone surrogate. {RangeError} When it is longer than {@linkcode MAX_COMMAND_LINE}.
+ */
+export function encodeLine(line: string): Uint8Array {
+  if (typeof line !== "string" || hasForbidden(line)) {
+    throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(line)}`);
+  }
+  const bytes = encodeText(`${line}\r\n`);
+  if (bytes.length > MAX_COMMAND_LINE) {
+    throw new RangeError(`Cannot use text as a command as it must have at most ${MAX_COMMAND_LINE} octets: current value has ${bytes.length}`);
+  }
+  return bytes;
+}
+
+/**
+ * The text of a command: `verb`, a space, `args`. The gate checks the whole of it when it is encoded.
+ *
+ * @throws {TypeError} When `verb` is no verb.
+ */
+export function commandLine(verb: string, args: string = ""): string {
+  if (typeof verb !== "string" || !VERB.test(verb)) {
+    throw new TypeError(`Cannot use verb as a command as it must be letters, digits and hyphens: current value is ${quoted(verb)}`);
+  }
+  return args === "" ? verb : `${verb} ${args}`;
+}
+
+/**
+ * ESMTP parameters as they stand behind a path, each with a space before it.
+ *
+ * @throws {TypeError} When a keyword or a value is not of the grammar. {RangeError} When a number is no whole number from 0 to 2^53-1.
+ */
+export function formatParameters(parameters: EsmtpParameters): string {
+  let text = "";
+  // Own keys only: an inherited or polluted one is nobody's wish.
+  for (const [keyword, value] of Object.entries(parameters)) {
+    if (!KEYWORD.test(keyword)) throw badParameter("keyword", "letters, digits and hyphens", keyword);
+    if (value === undefined || value === false) continue;
+    if (value === true) text += ` ${keyword}`;
+    else if (typeof value === "number") text += ` ${keyword}=${wholeNumber(keyword, value)}`;
+    else if (typeof value === "string" && VALUE.test(value)) text += ` ${keyword}=${value}`;
+    else throw badParameter(keyword, 'one or more characters without spaces, controls and "="', value);
+  }
+  return text;
+}
+
+function wholeNumber(keyword: string, value: number): string {
+  if (Number.isSafeInteger(value) && value >= 0) return String(value);
+  throw new RangeError(`Cannot use ${keyword} as a parameter as it must be a whole number, 0 or more: current value is ${value}`);
+}
+
+function badParameter(name: string, must: string, value: unknown): TypeError {
+  return new TypeError(`Cannot use ${quoted(name)} as a parameter as it must be ${must}: current value is ${quoted(value)}`);
+}

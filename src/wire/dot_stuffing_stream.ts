@@ -1,0 +1,25 @@
+import { DotStuffer, type DotStufferOptions } from "./dot_stuffer.ts";
+
+/**
+ * A TransformStream from content to what goes behind DATA, the final dot included: {@linkcode DotStuffer} for those who compose streams.
+ *
+ * @example
+ * ```ts
+ * import { DotStuffingStream } from "@posthorn/smtp";
+ *
+ * const stuffed = new Blob([".\n"]).stream().pipeThrough(new DotStuffingStream());
+ * await new Response(stuffed).text(); // "..\r\n.\r\n"
+ * ```
+ *
+ * Source: RFC 5321 section 4.5.2.
+ */
+export class DotStuffingStream extends TransformStream<Uint8Array, Uint8Array> {
+  /** A stream at the start of a message. */
+  constructor(options: DotStufferOptions = {}) {
+    const stuffer = new DotStuffer(options);
+    super({
+      transform: (chunk, controller) => controller.enqueue(stuffer.push(chunk)),
+      flush: (controller) => controller.enqueue(stuffer.finish()),
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import type { Reply } from "./reply.ts";
+
+/**
+ * What a server said it can do: EHLO keywords and their parameters. Keywords are compared without regard to case, parameters are kept as they
+ * came. A keyword that comes twice has the parameters of both, and the old form `AUTH=LOGIN` is AUTH.
+ *
+ * @example
+ * ```ts
+ * import { Extensions } from "@posthorn/smtp";
+ *
+ * const extensions = new Extensions(["PIPELINING", "SIZE 1000000", "AUTH PLAIN LOGIN"]);
+ * extensions.has("pipelining"); // true
+ * extensions.get("AUTH"); // ["PLAIN", "LOGIN"]
+ * extensions.maxSize; // 1000000
+ * ```
+ *
+ * Source: RFC 5321 sections 2.2 and 4.1.1.1.
+ */
+export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
+  readonly #entries = new Map<string, readonly string[]>();
+
+  /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
+  constructor(lines: Iterable<string> = []) {
+    for (const line of lines) {
+      const [first, ...rest] = line.split(/[ \t]/).filter((token) => token !== "");
+      if (first === undefined) continue;
+      const equals = /^AUTH=/i.test(first) ? ["AUTH", first.slice(5)] : [first];
+      const [keyword = "", ...parameters] = [...equals, ...rest].filter((token) => token !== "");
+      this.#add(upperAscii(keyword), parameters);
+    }
+  }
+
+  /** How many keywords there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Whether the server offers `keyword`. */
+  has(keyword: string): boolean {
+    return this.#entries.has(upperAscii(keyword));
+  }
+
+  /** The parameters of `keyword`, in the server's order and spelling; `undefined` when it is not offered. */
+  get(keyword: string): readonly string[] | undefined {
+    return this.#entries.get(upperAscii(keyword));
+  }
+
+  /** Octets of a message at the most, by SIZE; `undefined` when the server names no limit (RFC 1870 section 4). */
+  get maxSize(): number | undefined {
+    const size = this.get("SIZE")?.find((parameter) => /^\d{1,20}$/.test(parameter));
+    const octets = Number(size ?? 0);
+    return octets > 0 && Number.isSafeInteger(octets) ? octets : undefined;
+  }
+
+  /** Names of the SASL mechanisms offered, in upper case (RFC 4954 section 3). */
+  get authMechanisms(): readonly string[] {
+    return this.get("AUTH")?.map(upperAscii) ?? [];
+  }
+
+  /** Keywords, in upper case, with their parameters. */
+  [Symbol.iterator](): Iterator<[keyword: string, parameters: readonly string[]]> {
+    return this.#entries[Symbol.iterator]();
+  }
+
+  #add(keyword: string, parameters: readonly string[]): void {
+    const known = this.#entries.get(keyword);
+    this.#entries.set(keyword, known === undefined ? parameters : [...new Set([...known, ...parameters])]);
+  }
+}
+
+/**
+ * The extensions in an EHLO reply. The first line greets and names the server, so nothing in it counts.
+ *
+ * Source: RFC 5321 section 4.1.1.1 (ehlo-ok-rsp).
+ */
+export function parseEhlo(reply: Reply): Extensions {
+  return new Extensions(reply.isPositive ? reply.lines.slice(1) : []);
+}
+
+/** ASCII letters only: `toUpperCase` would turn a dotless ı into an I, and a stranger into a keyword. */
+function upperAscii(text: string): string {
+  return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+}

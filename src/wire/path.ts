@@ -1,0 +1,162 @@
+import { encodeText, hasForbidden, hasNonAscii, quoted } from "./text.ts";
+
+/**
+ * Mailboxes and paths by the strict grammar of RFC 5321 section 4.1.2, with the UTF-8 forms of RFC 6531 section 3.3. An address is parsed, checked
+ * and rebuilt; it is never put between angle brackets as it is, and never mended: a mended address is somebody else's mailbox.
+ */
+
+/** A mailbox in its two parts, as they go out on the wire. */
+export interface Mailbox {
+  /** The local part, in its quotes where it has them: `"a b"` with the quotes. */
+  readonly localPart: string;
+  /** The domain or address literal: `example.com`, `[192.0.2.1]`. */
+  readonly domain: string;
+}
+
+/** Options of {@linkcode parseMailbox}. */
+export interface MailboxOptions {
+  /** Whether the length limits of RFC 5321 section 4.5.3.1 hold; default `true`. */
+  readonly limits?: boolean;
+}
+
+/** Octets of a local part at the most (RFC 5321 section 4.5.3.1.1). */
+const MAX_LOCAL_PART = 64;
+/** Octets of a domain at the most (RFC 5321 section 4.5.3.1.2). */
+const MAX_DOMAIN = 255;
+/** Octets of a path at the most, angle brackets counted (RFC 5321 section 4.5.3.1.3). */
+const MAX_PATH = 256;
+/** Octets of a label of a domain at the most (RFC 1035 section 2.3.4). */
+const MAX_LABEL = 63;
+
+const DOT_ATOM = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+$/u;
+const QUOTED_CHARACTER = /^[ !#-[\]-~\u0080-\u{10ffff}]$/u;
+const ESCAPED_CHARACTER = /^[ -~]$/;
+const LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}\u00b7\u200c\u200d-]*[\p{L}\p{M}\p{N}])?$/u;
+const ASCII_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
+const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
+
+/**
+ * Parses one mailbox, `local-part@domain`, and nothing more: no display name, no angle brackets, no comment, no source route.
+ *
+ * @param address The mailbox, as text.
+ * @returns Its two parts, each exactly as it was written.
+ * @throws {TypeError} When `address` is no mailbox. {RangeError} When a part is longer than SMTP allows.
+ *
+ * @example
+ * ```ts
+ * import { parseMailbox } from "@posthorn/smtp";
+ *
+ * parseMailbox("alice@example.com"); // { localPart: "alice", domain: "example.com" }
+ * parseMailbox('"a b"@[192.0.2.1]'); // { localPart: '"a b"', domain: "[192.0.2.1]" }
+ * ```
+ *
+ * Source: RFC 5321 sections 4.1.2, 4.1.3 and 4.5.3.1, RFC 6531 section 3.3.
+ */
+export function parseMailbox(address: string, options: MailboxOptions = {}): Mailbox {
+  if (typeof address !== "string" || hasForbidden(address) || CONTROL.test(address)) throw badMailbox(address);
+  const at = address.startsWith('"') ? quotedStringEnd(address) : address.indexOf("@");
+  if (at < 0 || address[at] !== "@") throw badMailbox(address);
+  const localPart = address.slice(0, at);
+  const domain = address.slice(at + 1);
+  if (!localPart.startsWith('"') && !localPart.split(".").every((atom) => DOT_ATOM.test(atom))) throw badMailbox(address);
+  if (!isDomain(domain) && !isAddressLiteral(domain)) throw badMailbox(address);
+  if (options.limits ?? true) {
+    checkLength("the local part", localPart, MAX_LOCAL_PART);
+    checkLength("the domain", domain, MAX_DOMAIN);
+    checkLength("the path", `<${address}>`, MAX_PATH);
+  }
+  return { localPart, domain };
+}
+
+/**
+ * The reverse-path of a MAIL command: `<alice@example.com>`, or `<>` for the null sender, which is written `""` or `"<>"`.
+ *
+ * @throws {TypeError} When `address` is neither a mailbox nor the null sender. {RangeError} When it is too long.
+ */
+export function reversePath(address: string, options: MailboxOptions = {}): string {
+  if (address === "" || address === "<>") return "<>";
+  parseMailbox(address, options);
+  return `<${address}>`;
+}
+
+/**
+ * The forward-path of a RCPT command: `<bob@example.com>`; `postmaster` alone is legal too (RFC 5321 section 4.1.1.3).
+ *
+ * @throws {TypeError} When `address` is no mailbox. {RangeError} When it is too long.
+ */
+export function forwardPath(address: string, options: MailboxOptions = {}): string {
+  if (!/^postmaster$/i.test(address)) parseMailbox(address, options);
+  return `<${address}>`;
+}
+
+/**
+ * Checks the name a client gives with EHLO, HELO or LHLO: a domain in ASCII, or an address literal (RFC 5321 section 4.1.1.1).
+ *
+ * @throws {TypeError} When it is neither.
+ */
+export function checkClientName(name: string): string {
+  if (typeof name !== "string" || hasNonAscii(name) || !(isDomain(name) || isAddressLiteral(name)) || name.length > MAX_DOMAIN) {
+    throw new TypeError(
+      `Cannot use name as the client's name as it must be a domain or an address literal like [192.0.2.1]: current value is ${quoted(name)}`,
+    );
+  }
+  return name;
+}
+
+/** The address literal of an IP address: `[192.0.2.1]`, `[IPv6:2001:db8::1]`; `undefined` when it is none. */
+export function addressLiteral(ip: string): string | undefined {
+  const literal = ip.includes(":") ? `[IPv6:${ip}]` : `[${ip}]`;
+  return isAddressLiteral(literal) ? literal : undefined;
+}
+
+/** C1 controls are no part of an address either, though the gate lets them pass as UTF-8. */
+const CONTROL = /\p{Cc}/u;
+
+/** Where the quoted string at the start of `text` ends: the index behind its closing quote, or -1. */
+function quotedStringEnd(text: string): number {
+  let escaped = false;
+  let index = 1;
+  for (const character of text.slice(1)) {
+    if (escaped) {
+      if (!ESCAPED_CHARACTER.test(character)) return -1;
+      escaped = false;
+    } else if (character === "\\") escaped = true;
+    else if (character === '"') return index + 1;
+    else if (!QUOTED_CHARACTER.test(character)) return -1;
+    index += character.length;
+  }
+  return -1;
+}
+
+function isDomain(text: string): boolean {
+  // Only the form that IDNA maps to itself: a full-width letter or dot would name another host once a server maps it.
+  if (text.normalize("NFKC") !== text) return false;
+  return text.split(".").every((label) => (hasNonAscii(label) ? LABEL : ASCII_LABEL).test(label) && encodeText(label).length <= MAX_LABEL * 4);
+}
+
+function isAddressLiteral(text: string): boolean {
+  if (!text.startsWith("[") || !text.endsWith("]")) return false;
+  const literal = text.slice(1, -1);
+  if (/^IPv6:/i.test(literal)) return isIpv6(literal.slice(5));
+  return isIpv4(literal) || (GENERAL_LITERAL.test(literal) && !/^\d+:/.test(literal));
+}
+
+function isIpv4(text: string): boolean {
+  const parts = text.split(".");
+  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
+}
+
+function isIpv6(text: string): boolean {
+  return /^[0-9A-Fa-f:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
+function checkLength(what: string, text: string, limit: number): void {
+  const length = encodeText(text).length;
+  if (length > limit) {
+    throw new RangeError(`Cannot use address as ${what} must have at most ${limit} octets: current value has ${length}: ${quoted(text)}`);
+  }
+}
+
+function badMailbox(address: unknown): TypeError {
+  return new TypeError(`Cannot use address as it must be one mailbox, local-part@domain: current value is ${quoted(address)}`);
+}

@@ -1,0 +1,107 @@
+import { SmtpProtocolError } from "../errors.ts";
+import { LineDecoder, type LineDecoderOptions } from "./line_decoder.ts";
+import { HYPHEN, SPACE } from "./octets.ts";
+import { Reply } from "./reply.ts";
+import { decodeText, quoted } from "./text.ts";
+
+/** Octets of one reply at the most, over all its lines: the largest EHLO replies have a few KiB. */
+export const MAX_REPLY_LENGTH: number = 262_144;
+/** Lines of one reply at the most: a server that never says the last line must not be listened to for ever. */
+export const MAX_REPLY_LINES: number = 1_000;
+
+/** Options of {@linkcode ReplyDecoder}. */
+export interface ReplyDecoderOptions extends LineDecoderOptions {
+  /** Octets of a reply at the most; default {@linkcode MAX_REPLY_LENGTH}. */
+  readonly maxReplyLength?: number;
+  /** Lines of a reply at the most; default {@linkcode MAX_REPLY_LINES}. */
+  readonly maxReplyLines?: number;
+}
+
+/**
+ * Turns octets into replies, however they are split.
+ *
+ * A line is three digits of which the first is 2 to 5, then a hyphen (more lines follow), a space, or its end. All lines of a reply bear the same
+ * code: where they differ nobody can say which one counts, so that is an error and never a choice. Cost is linear in the octets.
+ *
+ * @example
+ * ```ts
+ * import { ReplyDecoder } from "@posthorn/smtp";
+ *
+ * const decoder = new ReplyDecoder();
+ * const bytes = new TextEncoder().encode("250-mx.example\r\n250 PIPELINING\r\n");
+ * for (const reply of decoder.push(bytes)) console.log(reply.code, reply.lines); // 250 ["mx.example", "PIPELINING"]
+ * ```
+ *
+ * Source: RFC 5321 sections 4.2, 4.2.1 and 4.5.3.1.5.
+ */
+export class ReplyDecoder {
+  readonly #lines: LineDecoder;
+  readonly #maxLength: number;
+  readonly #maxLines: number;
+  #code = 0;
+  #texts: Uint8Array[] = [];
+  #length = 0;
+
+  /** A decoder between two replies. */
+  constructor(options: ReplyDecoderOptions = {}) {
+    this.#lines = new LineDecoder(options);
+    this.#maxLength = options.maxReplyLength ?? MAX_REPLY_LENGTH;
+    this.#maxLines = options.maxReplyLines ?? MAX_REPLY_LINES;
+  }
+
+  /** Whether everything that was pushed has become whole replies. */
+  get isIdle(): boolean {
+    return this.#lines.pending === 0 && this.#texts.length === 0;
+  }
+
+  /**
+   * The replies that end in `chunk`. What was not taken from the iterator is not decoded. The chunk may be reused afterwards.
+   *
+   * @throws {SmtpProtocolError} At the first line that is none of a reply, or that goes beyond a limit; the replies before it come first. The decoder
+   * is of no use afterwards.
+   */
+  *push(chunk: Uint8Array): Generator<Reply, void> {
+    for (const line of this.#lines.push(chunk)) {
+      const reply = this.#take(line);
+      if (reply !== undefined) yield reply;
+    }
+  }
+
+  /**
+   * Says that there are no more octets.
+   *
+   * @throws {SmtpProtocolError} When they end inside a reply.
+   */
+  finish(): void {
+    if (!this.isIdle) throw protocolError("The server's octets end inside a reply");
+  }
+
+  #take(line: Uint8Array): Reply | undefined {
+    const code = replyCode(line);
+    if (code === undefined) throw protocolError(`The server sent a line that is no reply: ${quoted(decodeText(line))}`);
+    if (this.#texts.length > 0 && code !== this.#code) {
+      throw protocolError(`The server sent one reply with two codes, ${this.#code} and ${code}`);
+    }
+    this.#length += line.length;
+    if (this.#length > this.#maxLength) throw protocolError(`A reply of the server has more than ${this.#maxLength} octets`);
+    if (this.#texts.length >= this.#maxLines) throw protocolError(`A reply of the server has more than ${this.#maxLines} lines`);
+    this.#code = code;
+    this.#texts.push(line.slice(4));
+    if (line[3] === HYPHEN) return undefined;
+    const reply = new Reply(code, this.#texts);
+    this.#texts = [];
+    this.#length = 0;
+    return reply;
+  }
+}
+
+function replyCode(line: Uint8Array): number | undefined {
+  const [a = 0, b = 0, c = 0, separator = SPACE] = line;
+  if (a < 50 || a > 53 || b < 48 || b > 57 || c < 48 || c > 57) return undefined;
+  if (separator !== SPACE && separator !== HYPHEN) return undefined;
+  return (a - 48) * 100 + (b - 48) * 10 + (c - 48);
+}
+
+function protocolError(message: string): SmtpProtocolError {
+  return new SmtpProtocolError(message, { phase: "command" });
+}

@@ -1,0 +1,52 @@
+/** Text of the wire: decoding that loses nothing, encoding that changes nothing, and printing that is safe in a log. */
+
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** C0 controls, DEL and lone surrogates: what no command line may hold (RFC 5321 section 4.1.2). */
+// deno-lint-ignore no-control-regex -- they are what is looked for
+const FORBIDDEN = /[\p{Cs}\u0000-\u001f\u007f]/u;
+/** C0 and C1 controls and DEL, which a terminal would obey. */
+const UNPRINTABLE = /\p{Cc}/gu;
+const NON_ASCII = /[^\p{ASCII}]/u;
+
+/** The octets of `text` in UTF-8. */
+export function encodeText(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of one whole line: UTF-8, and where it is not, one character an octet (ISO 8859-1), so that nothing is lost. */
+export function decodeText(octets: Uint8Array): string {
+  try {
+    return utf8.decode(octets);
+  } catch {
+    let text = "";
+    for (const octet of octets) text += String.fromCharCode(octet);
+    return text;
+  }
+}
+
+/** Whether `text` has a character beyond US-ASCII. */
+export function hasNonAscii(text: string): boolean {
+  return NON_ASCII.test(text);
+}
+
+/** Whether `text` has a control character or a lone surrogate, so that it can be no part of a command. */
+export function hasForbidden(text: string): boolean {
+  return FORBIDDEN.test(text);
+}
+
+/** `text` with every control character written as `\xNN`, for logs and messages (CWE-117). */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+/** `value` as it stands in an error message: quoted, printable, and cut where it is long. */
+export function quoted(value: unknown): string {
+  if (typeof value !== "string") return printable(String(value)).slice(0, QUOTED_LENGTH);
+  const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
+  return printable(JSON.stringify(cut));
+}
+
+/** Characters of a value that an error message repeats at the most. */
+const QUOTED_LENGTH = 100;

@@ -1,0 +1,43 @@
+import type { Clock } from "@posthorn/smtp";
+
+/** A clock that stands still until a test moves it. */
+export class FakeClock implements Clock {
+  #now = 0;
+  readonly #timers = new Map<symbol, { readonly at: number; readonly callback: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  schedule(callback: () => void, milliseconds: number): () => void {
+    const id = Symbol();
+    this.#timers.set(id, { at: this.#now + milliseconds, callback });
+    return () => this.#timers.delete(id);
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Lets `milliseconds` pass: every timer that is due by then fires, in order. */
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      const [next] = [...this.#timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at);
+      if (next === undefined) break;
+      const [id, { at, callback }] = next;
+      this.#timers.delete(id);
+      this.#now = at;
+      callback();
+      await settled();
+    }
+    this.#now = end;
+    await settled();
+  }
+}
+
+/** Resolves when every promise that could go on by itself has done so: a turn of the event loop, not a length of time. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
