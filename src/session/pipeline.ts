@@ -335,6 +335,7 @@ export class Pipeline {
           this.#take(reply);
           if (this.#failure !== undefined) break;
         }
+        if (this.#decoder.fault !== undefined) throw this.#decoder.fault;
       }
     } catch (cause) {
       this.#onEndOfStream(cause);

@@ -15,7 +15,7 @@ export interface LineDecoderOptions {
 
 /**
  * Splits octets into lines. A line ends at LF, and one CR before it belongs to the end; a bare CR is part of the line. What is not a whole line
- * yet is copied, so a chunk may be reused as soon as its lines have been taken.
+ * yet is copied, so a chunk may be reused as soon as its lines have been read.
  *
  * @example
  * ```ts
@@ -23,7 +23,7 @@ export interface LineDecoderOptions {
  *
  * const decoder = new LineDecoder();
  * const bytes = new TextEncoder().encode("250-a\r\n250 b\r\n25");
- * const lines = [...decoder.push(bytes)].map((line) => new TextDecoder().decode(line)); // ["250-a", "250 b"]
+ * const lines = decoder.push(bytes).map((line) => new TextDecoder().decode(line)); // ["250-a", "250 b"]
  * decoder.pending; // 2
  * ```
  *
@@ -33,6 +33,7 @@ export class LineDecoder {
   readonly #limit: number;
   #buffer = new Uint8Array(0);
   #length = 0;
+  #fault: SmtpProtocolError | undefined;
 
   /** A decoder with nothing pending. */
   constructor(options: LineDecoderOptions = {}) {
@@ -44,27 +45,37 @@ export class LineDecoder {
     return this.#length;
   }
 
+  /** What is wrong with the octets pushed so far; the decoder is of no use once there is something. */
+  get fault(): SmtpProtocolError | undefined {
+    return this.#fault;
+  }
+
   /**
-   * The lines that end in `chunk`, without their ends. Each is a view that is good until the next `push`; what was not taken from the iterator is
-   * not decoded.
+   * The lines that end in `chunk`, without their ends; views of it where they lie in it whole.
    *
-   * @throws {SmtpProtocolError} When a line is longer than the limit; the lines before it come first.
+   * @throws {SmtpProtocolError} When a line is longer than the limit. Lines before it are not lost: where there are some they are returned, {@linkcode
+   * fault} is set, and the next call throws.
    */
-  *push(chunk: Uint8Array): Generator<Uint8Array, void> {
-    let start = 0;
-    for (;;) {
+  push(chunk: Uint8Array): Uint8Array[] {
+    if (this.#fault !== undefined) throw this.#fault;
+    const lines: Uint8Array[] = [];
+    for (let start = 0;;) {
       const lf = chunk.indexOf(LF, start);
-      const end = lf < 0 ? chunk.length : lf;
+      const tail = chunk.subarray(start, lf < 0 ? chunk.length : lf);
       // One octet more than the limit may be the CR of the line's end.
-      if (this.#length + end - start > this.#limit + 1) throw tooLong(this.#limit);
-      if (lf < 0) {
-        this.#keep(chunk.subarray(start));
-        return;
+      const isTooLong = this.#length + tail.length > this.#limit + 1;
+      if (lf < 0 && !isTooLong) {
+        this.#keep(tail);
+        return lines;
       }
-      const line = this.#complete(chunk.subarray(start, end));
-      if (line.length > this.#limit) throw tooLong(this.#limit);
+      const line = isTooLong ? tail : this.#complete(tail);
+      if (isTooLong || line.length > this.#limit) {
+        this.#fault = new SmtpProtocolError(`A line of the server has more than ${this.#limit} octets`, { phase: "command" });
+        if (lines.length === 0) throw this.#fault;
+        return lines;
+      }
+      lines.push(line);
       start = lf + 1;
-      yield line;
     }
   }
 
@@ -78,7 +89,7 @@ export class LineDecoder {
   #complete(tail: Uint8Array): Uint8Array {
     if (this.#length === 0) return withoutCr(tail);
     this.#keep(tail);
-    const line = withoutCr(this.#buffer.subarray(0, this.#length));
+    const line = withoutCr(this.#buffer.slice(0, this.#length));
     this.#length = 0;
     return line;
   }
@@ -98,8 +109,4 @@ export class LineDecoder {
 
 function withoutCr(line: Uint8Array): Uint8Array {
   return line.at(-1) === CR ? line.subarray(0, -1) : line;
-}
-
-function tooLong(limit: number): SmtpProtocolError {
-  return new SmtpProtocolError(`A line of the server has more than ${limit} octets`, { phase: "command" });
 }

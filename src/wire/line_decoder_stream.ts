@@ -39,6 +39,7 @@ export class LineDecoderStream extends ReadableStream<string> {
               lines++;
               controller.enqueue(decodeText(line));
             }
+            if (decoder.fault !== undefined) throw decoder.fault;
           } catch (error) {
             await reader.cancel(error);
             throw error;

@@ -41,6 +41,7 @@ export class ReplyDecoder {
   #code = 0;
   #texts: Uint8Array[] = [];
   #length = 0;
+  #fault: SmtpProtocolError | undefined;
 
   /** A decoder between two replies. */
   constructor(options: ReplyDecoderOptions = {}) {
@@ -54,17 +55,31 @@ export class ReplyDecoder {
     return this.#lines.pending === 0 && this.#texts.length === 0;
   }
 
+  /** What is wrong with the octets pushed so far; the decoder is of no use once there is something. */
+  get fault(): SmtpProtocolError | undefined {
+    return this.#fault ?? this.#lines.fault;
+  }
+
   /**
-   * The replies that end in `chunk`. What was not taken from the iterator is not decoded. The chunk may be reused afterwards.
+   * The replies that end in `chunk`, which may be reused afterwards.
    *
-   * @throws {SmtpProtocolError} At the first line that is none of a reply, or that goes beyond a limit; the replies before it come first. The decoder
-   * is of no use afterwards.
+   * @throws {SmtpProtocolError} At the first line that is none of a reply, or that goes beyond a limit. Replies before it are not lost: where there are
+   * some they are returned, {@linkcode fault} is set, and the next call throws.
    */
-  *push(chunk: Uint8Array): Generator<Reply, void> {
-    for (const line of this.#lines.push(chunk)) {
-      const reply = this.#take(line);
-      if (reply !== undefined) yield reply;
+  push(chunk: Uint8Array): Reply[] {
+    const replies: Reply[] = [];
+    try {
+      if (this.#fault !== undefined) throw this.#fault;
+      for (const line of this.#lines.push(chunk)) {
+        const reply = this.#take(line);
+        if (reply !== undefined) replies.push(reply);
+      }
+    } catch (error) {
+      if (!(error instanceof SmtpProtocolError)) throw error;
+      this.#fault = error;
+      if (replies.length === 0) throw error;
     }
+    return replies;
   }
 
   /**
@@ -73,6 +88,7 @@ export class ReplyDecoder {
    * @throws {SmtpProtocolError} When they end inside a reply.
    */
   finish(): void {
+    if (this.fault !== undefined) throw this.fault;
     if (!this.isIdle) throw protocolError("The server's octets end inside a reply");
   }
 

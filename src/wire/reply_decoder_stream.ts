@@ -22,6 +22,7 @@ export class ReplyDecoderStream extends TransformStream<Uint8Array, Reply> {
     super({
       transform(chunk, controller): void {
         for (const reply of decoder.push(chunk)) controller.enqueue(reply);
+        if (decoder.fault !== undefined) throw decoder.fault;
       },
       flush: () => decoder.finish(),
     });

@@ -9,7 +9,8 @@ export function assert(expression: unknown, message = ""): asserts expression {
 }
 
 export function assertEquals<T>(actual: T, expected: T, message?: string): void {
-  nodeAssert.deepEqual(actual, expected, message);
+  if (message === undefined) nodeAssert.deepEqual(actual, expected);
+  else nodeAssert.deepEqual(actual, expected, message);
 }
 
 export function assertInstanceOf<E extends Error>(actual: unknown, expected: ErrorClass<E>, message?: string): asserts actual is E {
@@ -17,7 +18,7 @@ export function assertInstanceOf<E extends Error>(actual: unknown, expected: Err
 }
 
 export function assertMatch(actual: string, expected: RegExp, message?: string): void {
-  nodeAssert.match(actual, expected, message);
+  nodeAssert.ok(expected.test(actual), message ?? `expected ${JSON.stringify(actual)} to match ${expected}`);
 }
 
 export function assertStringIncludes(actual: string, expected: string, message?: string): void {

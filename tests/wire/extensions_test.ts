@@ -1,0 +1,43 @@
+import { assertEquals } from "@std/assert";
+import { Extensions, parseEhlo, Reply } from "@posthorn/smtp";
+
+Deno.test("parseEhlo does not read the greeting line", () => {
+  for (const greeting of ["smtp-auth-starttls.example", "PIPELINING", "SIZE 1000", "STARTTLS AUTH PLAIN", ""]) {
+    assertEquals(parseEhlo(Reply.of(250, greeting)).size, 0);
+    assertEquals([...parseEhlo(Reply.of(250, greeting, "HELP"))], [["HELP", []]]);
+  }
+});
+
+Deno.test("parseEhlo reads nothing of a reply that is no success", () => {
+  assertEquals(parseEhlo(Reply.of(550, "no", "PIPELINING")).size, 0);
+});
+
+Deno.test("Extensions compares keywords without regard to case, whole and in ASCII only", () => {
+  const extensions = new Extensions(["pipelining", "8BitMime", "XPIPELINING", "STARTTLS-NOT", "CHUNKıNG", "no starttls here"]);
+  assertEquals(["PIPELINING", "Pipelining", "8bitmime"].map((keyword) => extensions.has(keyword)), [true, true, true]);
+  assertEquals(["STARTTLS", "CHUNKING", "MIME", "PIPE"].map((keyword) => extensions.has(keyword)), [false, false, false, false]);
+});
+
+Deno.test("Extensions keeps parameters as a list, whatever stands between them", () => {
+  const extensions = new Extensions(["LIMITS  RCPTMAX=20\tMAILMAX=5 ", "X", "  ", ""]);
+  assertEquals([...extensions], [["LIMITS", ["RCPTMAX=20", "MAILMAX=5"]], ["X", []]]);
+});
+
+Deno.test("Extensions unites AUTH lines and knows the old form AUTH=", () => {
+  const extensions = new Extensions(["AUTH PLAIN login", "AUTH=LOGIN CRAM-MD5", "auth=XOAUTH2"]);
+  assertEquals(extensions.get("auth"), ["PLAIN", "login", "LOGIN", "CRAM-MD5", "XOAUTH2"]);
+  assertEquals(extensions.authMechanisms, ["PLAIN", "LOGIN", "LOGIN", "CRAM-MD5", "XOAUTH2"]);
+  assertEquals(new Extensions(["AUTH="]).authMechanisms, []);
+  assertEquals(new Extensions(["AUTHX=PLAIN"]).has("AUTH"), false);
+});
+
+Deno.test("Extensions reads SIZE only where it is a limit", () => {
+  const size = (line: string) => new Extensions([line]).maxSize;
+  assertEquals(size("SIZE 10485760"), 10_485_760);
+  assertEquals(["SIZE", "SIZE 0", "SIZE x", "SIZE -5", "SIZE 1e3", "SIZE 99999999999999999999", "X 1"].map(size), Array(7).fill(undefined));
+});
+
+Deno.test("Extensions reads a line of 120,000 spaces in linear time", () => {
+  const lines = (spaces: number) => [`AUTH${" ".repeat(spaces)}X${" ".repeat(spaces)}PLAIN`];
+  assertEquals(new Extensions(lines(60_000)).get("AUTH"), ["X", "PLAIN"]);
+});
