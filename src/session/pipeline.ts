@@ -135,6 +135,7 @@ export class Pipeline {
 
   /** Starts TLS. Every octet that came before it is refused, and when it fails the connection has ended. */
   async upgrade(options: TlsOptions & { readonly serverName: string }, signal?: AbortSignal): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure(STARTTLS);
     const { clock, timeouts } = this.#options;
     const bounds = { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS };
     try {

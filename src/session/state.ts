@@ -48,7 +48,8 @@ const ASKS: Rule = { legal: ANY, phase: "command", timeout: "command" };
 
 /** `"."` is the content behind DATA, `"*"` every verb without a row of its own. */
 const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
-  greeting: { legal: ["start"], positive: "greeted", phase: "greeting", timeout: "greeting" },
+  // Whatever the greeting says, QUIT may follow (RFC 5321 section 3.1).
+  greeting: { legal: ["start"], positive: "greeted", intermediate: "greeted", negative: "greeted", phase: "greeting", timeout: "greeting" },
   EHLO: { legal: ANY, positive: "ready", phase: "ehlo", timeout: "command" },
   HELO: { legal: ANY, positive: "ready", phase: "helo", timeout: "command" },
   MAIL: STARTS_MAIL,
