@@ -31,8 +31,6 @@ export class ScriptedServer {
   #hasEnded = false;
   /** Every write of the client, as text. */
   readonly writes: string[] = [];
-  /** How often the client asked for octets when none were there. */
-  reads = 0;
   /** Whether the client has closed the socket. */
   isClosed = false;
   /** What the client said that the script does not have. */
@@ -42,6 +40,11 @@ export class ScriptedServer {
     this.#steps = steps(script);
     this.#delivery = delivery;
     this.#go();
+  }
+
+  /** Whether the client waits for octets. */
+  get isAsked(): boolean {
+    return this.#wanted !== undefined;
   }
 
   /** Everything that the client wrote. */
@@ -150,7 +153,6 @@ export class ScriptedServer {
   async #pull(): Promise<void> {
     this.#go();
     while (this.#queue.length === 0 && !this.isClosed && !this.#hasEnded) {
-      this.reads++;
       await new Promise<void>((resolve) => this.#wanted = resolve);
       this.#wanted = undefined;
     }
