@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * One deadline that moves. Setting a timer costs more than a reply (PERF: 2 us on Deno), so the timer stays where it is while the deadline moves
+ * One deadline that moves. Setting a timer can cost more than a reply, so the timer stays where it is while the deadline moves
  * away, and looks when it fires; it is set anew only when the deadline comes nearer.
  */
 export class Deadline {

@@ -10,7 +10,7 @@
  * ```
  *
  * - Replies belong to tasks strictly in order. One that no task waits for ends the connection; so does a 421, with its own words.
- * - It reads while a reply is owed, and never otherwise until {@linkcode Pipeline.watch} is called: a pending read makes `Deno.startTls` fail.
+ * - It reads while a reply is owed, and never otherwise until {@linkcode Pipeline.watch} is called: where a read is pending, TLS may be impossible to start.
  * - It reads while it writes, so a server that answers early or stops reading cannot block it.
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Reply, SmtpConnectionError, SmtpProtocolError, SmtpStateError, type TraceEvent } from "@posthorn/smtp";
+import { type Reply, SmtpConnectionError, SmtpProtocolError, SmtpStateError, type TraceEvent } from "@posthorn/smtp";
 import { BYE, connectTo, facts, HELLO, HELLO_LOCKSTEP, openTo, rejection } from "../support/client.ts";
 import { settled } from "../support/fake_clock.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";

@@ -1,6 +1,6 @@
 /** What a log may know: everything that happened, and no secret. */
 import { assert, assertEquals } from "@std/assert";
-import { type ConnectOptions, type TraceEvent } from "@posthorn/smtp";
+import type { ConnectOptions, TraceEvent } from "@posthorn/smtp";
 import { connectTo, HELLO, rejection } from "../support/client.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
 

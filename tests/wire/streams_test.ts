@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { toText } from "@std/streams";
-import { DotStuffingStream, LineDecoderStream, Reply, ReplyDecoderStream, SmtpProtocolError } from "@posthorn/smtp";
+import { DotStuffingStream, LineDecoderStream, type Reply, ReplyDecoderStream, SmtpProtocolError } from "@posthorn/smtp";
 import { bytes, splits } from "../support/splits.ts";
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {

@@ -1,0 +1,68 @@
+/** What holds the project together: the layers, the import maps, and the two small files that stand in for JSR's packages. */
+import { assert, assertEquals } from "@std/assert";
+import { layerFault } from "../../scripts/lint_layers.ts";
+
+const root = new URL("../../", import.meta.url);
+
+async function json(path: string): Promise<Record<string, Record<string, string>>> {
+  return JSON.parse(await Deno.readTextFile(new URL(path, root)));
+}
+
+Deno.test("layerFault lets imports point down, and in no other direction", () => {
+  const good = [
+    ["mod.ts", "src/client.ts"],
+    ["src/client.ts", "src/wire/path.ts"],
+    ["src/session/session.ts", "src/session/pipeline.ts"],
+    ["src/wire/reply_decoder.ts", "src/errors.ts"],
+    ["tests/x.ts", "npm:anything"],
+  ];
+  const bad = [
+    ["src/wire/reply.ts", "src/session/clock.ts"],
+    ["src/transport/deno.ts", "src/sasl/plain.ts"],
+    ["src/sasl/plain.ts", "src/transport/socket.ts"],
+    ["src/session/session.ts", "src/connection.ts"],
+    ["src/client.ts", "mod.ts"],
+    ["src/client.ts", "npm:nodemailer"],
+    ["src/client.ts", "scripts/demo.ts"],
+  ];
+  for (const [from, to] of good) assertEquals(layerFault(from!, to!), undefined);
+  for (const [from, to] of bad) assert(layerFault(from!, to!) !== undefined, `${from} -> ${to}`);
+});
+
+Deno.test("deno lint enforces the layers and the purity of the wire", async () => {
+  const lint = async (path: string, source: string) => {
+    const file = new URL(path, root);
+    await Deno.writeTextFile(file, source);
+    try {
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["lint", "--json", path], cwd: root }).output();
+      const { diagnostics } = JSON.parse(new TextDecoder().decode(stdout)) as { diagnostics: { code: string }[] };
+      assertEquals(diagnostics.length > 0, true, new TextDecoder().decode(stderr));
+      return diagnostics.map(({ code }) => code);
+    } finally {
+      await Deno.remove(file);
+    }
+  };
+  assertEquals(await lint("src/wire/lint_probe.ts", 'export { connect } from "../client.ts";\n'), ["posthorn/layers"]);
+  assertEquals(await lint("src/wire/lint_probe.ts", "export async function f(p: Promise<void>): Promise<void> {\n  await p;\n}\n"), [
+    "posthorn/pure-wire",
+  ]);
+  assertEquals(await lint("src/session/lint_probe.ts", "export const version: string = Deno.version.deno;\n"), ["posthorn/runtimes-in-transport"]);
+});
+
+Deno.test("tests/npm_only.json maps what deno.json imports, JSR's packages apart", async () => {
+  const { imports = {} } = await json("deno.json");
+  const { imports: npmOnly = {} } = await json("tests/npm_only.json");
+  const tests = Object.entries(imports).filter(([name]) => name !== "@deno/dnt");
+  assertEquals(Object.keys(npmOnly).sort(), tests.map(([name]) => name).sort());
+  for (const [name, target] of tests) {
+    if (target.startsWith("jsr:")) assert(npmOnly[name]?.startsWith("./support/"), name);
+    else if (target.startsWith("npm:")) assertEquals(npmOnly[name], target);
+  }
+});
+
+Deno.test("the tasks test and test:jsr are the same but for the import map", async () => {
+  const { tasks = {} } = await json("deno.json");
+  const command = (name: string) => Reflect.get(Object(tasks[name]), "command");
+  assertEquals(command("test").replace(" --import-map=tests/npm_only.json", ""), command("test:jsr"));
+  for (const flag of ["--sanitize-ops", "--sanitize-resources"]) assert(command("test").includes(flag), flag);
+});
