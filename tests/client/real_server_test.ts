@@ -1,6 +1,15 @@
 /** The client against a real server: npm's smtp-server, over TCP and TLS on the loopback. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, type ConnectOptions, SmtpAuthError, SmtpConnection, SmtpReplyError, SmtpSecurityError, SmtpUnsupportedError } from "@posthorn/smtp";
+import {
+  connect,
+  type ConnectOptions,
+  SmtpAuthError,
+  SmtpConnection,
+  SmtpConnectionError,
+  SmtpReplyError,
+  SmtpSecurityError,
+  SmtpUnsupportedError,
+} from "@posthorn/smtp";
 import { Authority, type Leaf } from "../support/certificates.ts";
 import { MailServer, USER } from "../support/mail_server.ts";
 import { type Crossing, roundTrips, spyDialer } from "../support/spy_socket.ts";
@@ -50,6 +59,15 @@ Deno.test("connect expects the name in tlsOptions.serverName rather than the hos
   await using server = await MailServer.start(leaf, { secure: true });
   await using client = await connect(options(server, { tls: "implicit", tlsOptions: { ...tlsOptions, serverName: "mail.test" } }));
   assert(client.isSecure);
+});
+
+Deno.test("connect presents a client certificate with implicit TLS", async () => {
+  const wanting = { secure: true, requestCert: true, rejectUnauthorized: true, ca: [authority.cert] };
+  await using server = await MailServer.start(leaf, wanting);
+  const identity = await authority.leaf(["alice"], { isClient: true });
+  await using client = await connect(options(server, { tls: "implicit", tlsOptions: { ...tlsOptions, ...identity } }));
+  assert(client.isSecure);
+  await assertRejects(() => connect(options(server, { tls: "implicit" })), SmtpConnectionError);
 });
 
 for (const tls of ["implicit", "starttls"] as const) {
@@ -260,3 +278,35 @@ Deno.test("connect tells a client without a server from one that is refused", as
   assertInstanceOf(error, Error);
   assertEquals([Reflect.get(error, "kind"), Reflect.get(error, "phase"), Reflect.get(error, "transient")], ["connect", "connect", true]);
 });
+
+/** What a session says, up to each point at which a server may hang up, and what that means for the message. */
+const SAID: [where: string, replies: string[], phase: string, delivery: string][] = [
+  ["before its greeting", [], "greeting", "not-sent"],
+  ["at EHLO", ["220 mx\r\n"], "ehlo", "not-sent"],
+  ["at MAIL", ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n"], "mail", "not-sent"],
+  ["at RCPT", ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", "250 ok\r\n"], "rcpt", "not-sent"],
+  ["at DATA", ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n"], "data", "not-sent"],
+  ["behind the dot", ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n354 go\r\n"], "data", "unknown"],
+];
+
+for (const [where, replies, phase, delivery] of SAID) {
+  Deno.test(`SmtpClient says the right delivery when a real server hangs up ${where}`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    const serving = listener.accept().then(async (conn) => {
+      for (const [index, reply] of replies.entries()) {
+        if (index > 0) await conn.read(new Uint8Array(65_536));
+        await conn.write(new TextEncoder().encode(reply));
+      }
+      if (delivery === "unknown") await conn.read(new Uint8Array(65_536));
+      conn.close();
+    });
+    const error = await assertRejects(async () => {
+      await using client = await connect({ hostname: "127.0.0.1", port, tls: "none" });
+      await client.send({ from: "a@x.test", to: "b@y.test", body: MESSAGE });
+    }, SmtpConnectionError);
+    assertEquals([error.kind, error.phase, error.delivery], ["disconnected", phase, delivery]);
+    await serving;
+    listener.close();
+  });
+}

@@ -26,8 +26,8 @@ export interface Leaf {
 export interface LeafOptions {
   /** How far its time of validity lies in the past, in milliseconds. */
   readonly age?: number;
-  /** What it may be used for; default to be a server. */
-  readonly usage?: ExtendedKeyUsage;
+  /** Whether it is for a client; default `false`, for a server. */
+  readonly isClient?: boolean;
 }
 
 /** An authority of our own. */
@@ -60,7 +60,7 @@ export class Authority {
 
   /** A leaf for `names`, IP addresses written `ip:127.0.0.1`. */
   async leaf(names: readonly string[], options: LeafOptions = {}): Promise<Leaf> {
-    const { age = 0, usage = ExtendedKeyUsage.serverAuth } = options;
+    const { age = 0, isClient = false } = options;
     const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
     const certificate = await X509CertificateGenerator.create({
       subject: `CN=${names[0]}`,
@@ -74,7 +74,7 @@ export class Authority {
         new SubjectAlternativeNameExtension(names.map((name): JsonGeneralName => {
           return name.startsWith("ip:") ? { type: "ip", value: name.slice(3) } : { type: "dns", value: name };
         })),
-        new ExtendedKeyUsageExtension([usage]),
+        new ExtendedKeyUsageExtension([isClient ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth]),
       ],
     });
     const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);

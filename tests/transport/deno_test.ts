@@ -152,6 +152,50 @@ Deno.test("dial checks the IP address where there is no name", async () => {
   }
 });
 
+Deno.test("dial ends a pending read and a pending write over TLS when the socket is closed, and the peer sees the end", async () => {
+  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...leaf });
+  const accepted = listener.accept();
+  const shaken = accepted.then((conn) => conn.handshake());
+  const { port } = listener.addr as Deno.NetAddr;
+  const socket = await dial(dialling(port, { secureTransport: "on" }));
+  await shaken;
+  const writer = socket.writable.getWriter();
+  writer.closed.catch(() => {});
+  const ends = [rejection(writer.write(new Uint8Array(64 << 20))), rejection(socket.readable.getReader().read())];
+  await settled();
+  await socket.close();
+  for (const end of ends) assert(await end instanceof Error);
+  const conn = await accepted;
+  const buffer = new Uint8Array(1 << 20);
+  while (await conn.read(buffer).catch(() => null) !== null);
+  conn.close();
+  listener.close();
+});
+
+const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1");
+const why = hasIpv6 ? "" : " (skipped: this machine has no IPv6 loopback)";
+Deno.test({ name: `connect reaches an IPv6 address, and names itself by its own${why}`, ignore: !hasIpv6 }, async () => {
+  const listener = Deno.listenTls({ hostname: "::1", port: 0, ...await authority.leaf(["ip:::1"]) });
+  let hello = "";
+  const serving = listener.accept().then(async (conn) => {
+    const buffer = new Uint8Array(100);
+    for (const reply of ["220 mx", "250 mx", "221 bye"]) {
+      await conn.write(new TextEncoder().encode(`${reply}\r\n`));
+      const length = await conn.read(buffer);
+      hello ||= new TextDecoder().decode(buffer.subarray(0, length ?? 0));
+    }
+    conn.close();
+  });
+  const { port } = listener.addr as Deno.NetAddr;
+  {
+    await using client = await connect({ hostname: "::1", port, tls: "implicit", tlsOptions: tls });
+    assert(client.isSecure);
+  }
+  assertEquals(hello, "EHLO [IPv6:::1]\r\n");
+  await serving;
+  listener.close();
+});
+
 Deno.test("dial connects to a name that has addresses of both families", async () => {
   await using server = listening(() => Promise.resolve());
   const socket = await dial(dialling(server.port, { hostname: "localhost" }));
