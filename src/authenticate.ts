@@ -1,11 +1,20 @@
 /** Which mechanism proves an identity to this server, and the exchange itself (RFC 4954 section 4). */
 import type { SmtpConnection } from "./connection.ts";
 import { sessionOf } from "./connection.ts";
-import { SmtpAuthError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError, SmtpUnsupportedError } from "./errors.ts";
+import {
+  SmtpAuthError,
+  SmtpConnectionError,
+  SmtpError,
+  type SmtpErrorFacts,
+  SmtpProtocolError,
+  SmtpSecurityError,
+  SmtpUnsupportedError,
+} from "./errors.ts";
 import type { Auth } from "./options.ts";
 import { login } from "./sasl/login.ts";
 import type { SaslExchange, SaslMechanism } from "./sasl/mechanism.ts";
 import { plain } from "./sasl/plain.ts";
+import { bounded } from "./session/bounded.ts";
 import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
 import type { Reply } from "./wire/reply.ts";
 
@@ -39,7 +48,7 @@ export async function authenticate(connection: SmtpConnection, auth: Auth, optio
     });
   }
   for (const [index, mechanism] of usable.entries()) {
-    const reply = await prove(connection, mechanism.name, mechanism.start({ hostname, port, isSecure }), options.signal);
+    const reply = await proveOrClose(connection, mechanism.name, mechanism.start({ hostname, port, isSecure }), options.signal);
     if (reply.code === 235) return;
     if (TRY_ANOTHER.includes(reply.code) && index < usable.length - 1) continue;
     throw refused(mechanism.name, reply);
@@ -62,9 +71,21 @@ function candidates({ extensions }: SmtpConnection, auth: Auth): readonly SaslMe
   throw new SmtpUnsupportedError("unsupported", `The server offers no mechanism that could be used: it has ${theirs || "none"}`, AUTH);
 }
 
+/** One exchange; one that ends while the server still waits for an answer ends the connection too. */
+async function proveOrClose(connection: SmtpConnection, name: string, exchange: SaslExchange, signal: AbortSignal | undefined): Promise<Reply> {
+  try {
+    return await prove(connection, name, exchange, signal);
+  } catch (error) {
+    if (connection.state === "auth") connection.close();
+    throw error;
+  }
+}
+
 /** One exchange, to the server's last word. */
 async function prove(connection: SmtpConnection, name: string, exchange: SaslExchange, signal: AbortSignal | undefined): Promise<Reply> {
   const options = signal === undefined ? {} : { signal };
+  const { clock, timeouts } = sessionOf(connection).options;
+  const bounds = { clock, timeout: timeouts.command, signal, what: `The answer of the mechanism ${name}`, facts: AUTH };
   let first = exchange.initialResponse;
   const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
   let reply = await connection.auth(name, isShort ? first : undefined, options);
@@ -74,9 +95,11 @@ async function prove(connection: SmtpConnection, name: string, exchange: SaslExc
     let response: Uint8Array;
     try {
       if (round === MAX_ROUNDS) throw new SmtpAuthError(`The server asked more than ${MAX_ROUNDS} times`, AUTH);
-      response = first ?? await exchange.respond(challenge);
+      response = first ?? await bounded(bounds, async () => await exchange.respond(challenge));
       first = undefined;
     } catch (cause) {
+      // Given up by the caller, or by the clock: there is no time for courtesies.
+      if (cause instanceof SmtpConnectionError) throw cause;
       await connection.authCancel(options);
       throw cause instanceof SmtpError ? cause : new SmtpAuthError(`AUTH ${name} was given up`, { ...AUTH, cause });
     }

@@ -30,7 +30,6 @@ export interface PreparedBody {
 
 /** What was promised to the server about the content. */
 export interface ContentPromise {
-  readonly lineEndings: LineEndings;
   /** Whether octets above 127 may come (RFC 6152). */
   readonly isEightBitAllowed: boolean;
   /** Octets at most (RFC 1870), where there is a limit. */
@@ -40,21 +39,27 @@ export interface ContentPromise {
 /**
  * Checks `body` and reads what can be known before it is sent.
  *
- * @throws {TypeError} When it is none, is a stream in use, or is text with lone surrogates, which UTF-8 cannot say.
+ * @throws {TypeError} When it is none, is a stream in use, is text with lone surrogates, which UTF-8 cannot say, or is in memory and has a lone CR or
+ * LF where they are rejected.
  */
-export function prepareBody(body: MessageBody): PreparedBody {
+export function prepareBody(body: MessageBody, lineEndings: LineEndings): PreparedBody {
+  if (lineEndings !== "normalize" && lineEndings !== "reject") {
+    throw new TypeError(`Cannot use lineEndings as it must be "normalize" or "reject": current value is ${quoted(lineEndings)}`);
+  }
   if (typeof body === "string") {
     if (/\p{Cs}/u.test(body)) throw new TypeError("Cannot use body as a message as it must be well-formed Unicode: it has a lone surrogate");
-    return prepareBody(encodeText(body));
+    return prepareBody(encodeText(body), lineEndings);
   }
   if (body instanceof Uint8Array) {
-    return { facts: contentFacts(body), open: (promise) => new StuffedContent(singleChunk(body), promise) };
+    const facts = contentFacts(body);
+    if (lineEndings === "reject" && facts.hasLoneLineEnd) throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
+    return { facts, open: (promise) => new StuffedContent(singleChunk(body), lineEndings, promise) };
   }
   if (body instanceof ReadableStream && body.locked) {
     throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
   }
   const open = opener(body);
-  if (open !== undefined) return { facts: undefined, open: (promise) => new StuffedContent(lazySource(open), promise) };
+  if (open !== undefined) return { facts: undefined, open: (promise) => new StuffedContent(lazySource(open), lineEndings, promise) };
   throw new TypeError(
     `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
       quoted(body)
@@ -110,10 +115,10 @@ class StuffedContent implements Content {
   #rest: Uint8Array = new Uint8Array(0);
   #octets = 0;
 
-  constructor(source: Source, promise: ContentPromise) {
+  constructor(source: Source, lineEndings: LineEndings, promise: ContentPromise) {
     this.#source = source;
     this.#promise = promise;
-    this.#stuffer = new DotStuffer({ lineEndings: promise.lineEndings });
+    this.#stuffer = new DotStuffer({ lineEndings });
   }
 
   async next(): Promise<ContentPiece> {

@@ -20,7 +20,7 @@ export interface ClientOptions {
 
 /** Options of what takes a signal and nothing else. */
 export interface SignalOptions {
-  /** Gives the call up. Before its turn it is only taken out of the queue; after that it ends the connection. */
+  /** Gives the call up. Before its turn it is only taken out of the queue; once one of its commands waits for a reply it ends the connection. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -142,9 +142,20 @@ export class SmtpClient implements AsyncDisposable {
     if (!reply.isPositive) throw refused("NOOP", reply, { phase: "command" });
   }
 
-  /** QUIT once all that was asked for is done, and close. Never rejects: what was sent is sent, whatever becomes of the QUIT. */
-  async quit(): Promise<void> {
-    await this.#turns.take(() => this.connection[Symbol.asyncDispose]());
+  /**
+   * QUIT once all that was asked for is done, and close. Never rejects: what was sent is sent, whatever becomes of the QUIT. A signal that fires closes
+   * at once.
+   */
+  async quit(options: SignalOptions = {}): Promise<void> {
+    const { signal } = options;
+    const onAbort = () => this.close();
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort);
+    try {
+      await this.#turns.take(() => this.connection[Symbol.asyncDispose]());
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   /** Closes the socket at once; whatever is under way rejects with an {@linkcode SmtpConnectionError} of kind `closed`. */
@@ -181,7 +192,13 @@ export class SmtpClient implements AsyncDisposable {
     }
     const reply = await connection.startTls(calling(signal));
     if (reply.code !== 220) throw refused("STARTTLS", reply, { phase: "starttls" });
-    await connection.upgrade(undefined, calling(signal));
+    try {
+      await connection.upgrade(undefined, calling(signal));
+    } catch (error) {
+      // The server waits for a handshake that will not come.
+      connection.close();
+      throw error;
+    }
     await this.#hello({ ...options, isEsmtpRequired: true });
   }
 }
@@ -223,7 +240,7 @@ export async function connect(target: string | URL | ConnectOptions, options: Co
     if (auth !== undefined) await client.login(auth, { signal });
     return client;
   } catch (error) {
-    await client.quit();
+    await client.quit({ signal });
     throw error;
   }
 }

@@ -158,7 +158,7 @@ export class SmtpConnection implements AsyncDisposable {
    */
   async dotStuff(body: MessageBody, options: DotStuffOptions = {}): Promise<Reply> {
     const { lineEndings = "normalize", signal, timeout } = options;
-    const content = prepareBody(body).open({ lineEndings, isEightBitAllowed: true });
+    const content = prepareBody(body, lineEndings).open({ isEightBitAllowed: true });
     return await this.#issue({ verb: ".", content, signal, timeout });
   }
 
@@ -222,11 +222,10 @@ export class SmtpConnection implements AsyncDisposable {
    * {@linkcode authCancel}. Neither line nor reply enters a log (RFC 4954 section 4).
    */
   async auth(mechanism: string, initialResponse?: Uint8Array, options?: CallOptions): Promise<Reply> {
+    const name = commandLine("AUTH", mechanism);
     // An empty initial response is written "=", to be told from none.
     const response = initialResponse === undefined ? "" : ` ${encodeBase64(initialResponse) || "="}`;
-    const shown = commandLine("AUTH", mechanism);
-    const octets = encodeLine(shown + response);
-    return await this.#issue({ verb: "AUTH", label: response === "" ? shown : `${shown} ***`, isSecret: true, octets, ...options });
+    return await this.#secret("AUTH", name + response, response === "" ? name : `${name} ***`, options);
   }
 
   /** The answer to a 334, in octets (RFC 4954 section 4). */
@@ -242,7 +241,9 @@ export class SmtpConnection implements AsyncDisposable {
   /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
   async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
     const line = commandLine(verb, args);
-    return await this.#issue({ verb: verb.toUpperCase(), label: /^AUTH$/i.test(verb) ? "AUTH ***" : line, octets: encodeLine(line), ...options });
+    const known = verb.toUpperCase();
+    if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
+    return await this.#issue({ verb: known, label: line, octets: encodeLine(line), ...options });
   }
 
   /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
@@ -286,7 +287,11 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   async #respond(text: string, options: CallOptions | undefined): Promise<Reply> {
-    return await this.#issue({ verb: "auth response", label: "***", isSecret: true, octets: encodeLine(text), ...options });
+    return await this.#secret("auth response", text, "***", options);
+  }
+
+  async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
+    return await this.#issue({ verb, label, isSecret: true, octets: encodeLine(line, label), ...options });
   }
 
   async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {

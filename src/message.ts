@@ -28,7 +28,6 @@ export interface PreparedMessage {
   readonly from: string;
   readonly to: readonly string[];
   readonly body: PreparedBody;
-  readonly lineEndings: LineEndings;
   readonly requireAllRecipients: boolean;
   /** Whether an address has characters beyond ASCII, so that SMTPUTF8 is needed (RFC 6531 section 3.3). */
   readonly needsUtf8: boolean;
@@ -41,20 +40,16 @@ export interface PreparedMessage {
  */
 export function prepareMessage(message: Message): PreparedMessage {
   const { from, to, body, lineEndings = "normalize", requireAllRecipients = false }: Message = own(message);
-  const recipients = typeof to === "string" ? [to] : to;
-  if (!Array.isArray(recipients) || recipients.length === 0) {
+  const recipients: readonly string[] = typeof to === "string" ? [to] : Array.isArray(to) ? [...to] : [];
+  if (recipients.length === 0) {
     throw new TypeError(`Cannot use to as recipients as it must be a mailbox or a list of at least one: current value is ${quoted(to)}`);
-  }
-  if (lineEndings !== "normalize" && lineEndings !== "reject") {
-    throw new TypeError(`Cannot use lineEndings as it must be "normalize" or "reject": current value is ${quoted(lineEndings)}`);
   }
   reversePath(from);
   recipients.forEach((recipient) => forwardPath(recipient));
   return {
     from,
-    to: [...recipients],
-    body: prepareBody(body),
-    lineEndings,
+    to: recipients,
+    body: prepareBody(body, lineEndings),
     requireAllRecipients: checkBoolean("requireAllRecipients", requireAllRecipients),
     needsUtf8: [from, ...recipients].some(hasNonAscii),
   };

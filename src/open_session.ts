@@ -3,7 +3,7 @@ import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpSecurityError 
 import type { Settings } from "./options.ts";
 import { bounded } from "./session/bounded.ts";
 import { Session } from "./session/session.ts";
-import type { DialOptions, Socket, SocketInfo } from "./transport/socket.ts";
+import { closeQuietly, type DialOptions, type Socket, type SocketInfo } from "./transport/socket.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** What {@linkcode openSession} resolves with. */
@@ -26,9 +26,13 @@ export async function openSession(settings: Settings): Promise<OpenSession> {
   const isLocal = path !== undefined;
   const session = new Session(socket, { hostname, port, tlsOptions, isSecure, isLocal, info, pipelining, timeouts, clock, trace });
   const hint = port === 465 && tls !== "implicit" ? 'port 465 speaks TLS from the first byte: use tls: "implicit"' : undefined;
-  const greeting = await session.issue({ verb: "greeting", timeout: Math.max(1, deadline - clock.now()), signal, about: () => ({ hint }) });
-  if (greeting === undefined) throw new TypeError("A greeting is always owed");
-  return { session, greeting };
+  try {
+    const greeting = await session.issue({ verb: "greeting", timeout: Math.max(1, deadline - clock.now()), signal, about: () => ({ hint }) });
+    return { session, greeting: greeting! };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
 }
 
 async function openSocket(settings: Settings): Promise<{ readonly socket: Socket; readonly info: SocketInfo }> {
@@ -38,17 +42,21 @@ async function openSocket(settings: Settings): Promise<{ readonly socket: Socket
   let socket = settings.socket;
   try {
     return await bounded({ clock, timeout, signal, what, facts: CONNECT }, async (signal) => {
-      socket ??= await settings.dial(dialOptions(settings, signal));
+      // Whoever waits for this has gone when the signal fires, so what comes afterwards is closed here.
+      const owned = (fresh: Socket) => {
+        socket = fresh;
+        if (signal.aborted) closeQuietly(fresh);
+        return fresh;
+      };
+      let current = socket ?? owned(await settings.dial(dialOptions(settings, signal)));
       // A tunnel stands in the clear; implicit TLS begins inside it.
-      if (tls === "implicit" && socket.secureTransport !== "on" && socket.startTls !== undefined) {
-        socket = await socket.startTls({ ...settings.tlsOptions, serverName: settings.tlsOptions.serverName ?? hostname, signal });
+      if (tls === "implicit" && current.secureTransport !== "on" && current.startTls !== undefined) {
+        current = owned(await current.startTls({ ...settings.tlsOptions, serverName: settings.tlsOptions.serverName ?? hostname, signal }));
       }
-      const info = await socket.opened ?? {};
-      if (signal.aborted) closeQuietly(socket);
-      return { socket, info };
+      return { socket: current, info: await current.opened ?? {} };
     });
   } catch (cause) {
-    closeQuietly(socket);
+    if (socket !== undefined) closeQuietly(socket);
     throw connectError(cause, what, settings);
   }
 }
@@ -65,14 +73,6 @@ function connectError(cause: unknown, what: string, { tls, port }: Settings): un
   if (cause instanceof SmtpError || cause instanceof TypeError) return cause;
   const words = cause instanceof Error ? cause.message : String(cause);
   return new SmtpConnectionError("connect", `${what} failed: ${words}`, { ...CONNECT, hint, cause });
-}
-
-function closeQuietly(socket: Socket | undefined): void {
-  try {
-    Promise.resolve(socket?.close()).catch(() => {});
-  } catch {
-    // What cannot be closed is gone already.
-  }
 }
 
 const CONNECT: SmtpErrorFacts = { phase: "connect" };

@@ -150,10 +150,10 @@ export function checkAuth(auth: Auth): Auth {
   return { ...checkCredentials(given), ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
 }
 
-/** A copy of the own members of `options`, so that a polluted prototype decides nothing. */
+/** A copy of the own members of `options` that are defined, so that a polluted prototype decides nothing and `undefined` stands for the default. */
 export function own<T extends object>(options: T): T {
   if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
-  return Object.assign(Object.create(null), options);
+  return Object.assign(Object.create(null), Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
 }
 
 /** @throws {TypeError} When `value` is no text, is empty, or has control characters. */

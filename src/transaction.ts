@@ -50,13 +50,27 @@ interface Asked {
  */
 export async function runTransaction(session: Session, message: PreparedMessage, signal: AbortSignal | undefined): Promise<SendResult> {
   session.assertLegal("MAIL");
-  const recipients = await exchangeEnvelope(session, message, mailParameters(session, message), signal);
+  const parameters = mailParameters(session, message);
+  try {
+    const recipients = await exchangeEnvelope(session, message, parameters, signal);
+    const reply = await sendContent(session, message, recipients, signal);
+    return { ...recipients, reply, queueId: queueId(reply.text) };
+  } catch (error) {
+    tidy(session, error instanceof SmtpReplyError && error.phase === "rcpt");
+    throw error;
+  }
+}
+
+async function sendContent(
+  session: Session,
+  { body }: PreparedMessage,
+  recipients: Recipients,
+  signal: AbortSignal | undefined,
+): Promise<Reply> {
   const { extensions } = session;
-  const { lineEndings, body } = message;
-  const isEightBitAllowed = extensions.has("8BITMIME");
-  const content = body.open({ lineEndings, isEightBitAllowed, maxSize: extensions.maxSize });
+  const content = body.open({ isEightBitAllowed: extensions.has("8BITMIME"), maxSize: extensions.maxSize });
   const reply = (await session.issue({ verb: ".", label: CONTENT, content, signal, about: () => recipients }))!;
-  if (reply.isPositive) return { ...recipients, reply, queueId: queueId(reply.text) };
+  if (reply.isPositive) return reply;
   throw refusal(session, CONTENT, reply, { phase: "data", ...recipients });
 }
 
@@ -85,15 +99,12 @@ async function exchangeEnvelope(
   const recipients = about();
   const { accepted, rejected } = recipients;
   if (mail.reply !== undefined && isNo(mail)) {
-    if (data?.reply?.code === GO_AHEAD) session.close("The server asked for a message whose sender it had refused");
     throw refusal(session, "MAIL", mail.reply, { phase: "mail" });
   }
   const odd = rcpts.findIndex(({ reply }) => reply?.isIntermediate);
   if (odd >= 0) throw refusal(session, "RCPT", rcpts[odd]!.reply!, { phase: "rcpt", recipient: to[odd]! });
   const isRefused = rejected.length === to.length || (requireAllRecipients && rejected.length > 0);
   if (isRefused) {
-    if (data?.reply?.code === GO_AHEAD) sendLoneDot(session);
-    else reset(session);
     const [first] = rejected;
     const transient = rejected.some(({ reply }) => reply.code < 500);
     throw refusal(session, "RCPT", first!.reply, { phase: "rcpt", recipient: first!.address, accepted, rejected, transient });
@@ -101,7 +112,6 @@ async function exchangeEnvelope(
   const failed = [mail, ...rcpts, data].find((asked) => asked?.error !== undefined);
   if (failed !== undefined) throw failed.error;
   if (data?.reply?.code === GO_AHEAD) return recipients;
-  if (data?.reply?.isTransient || data?.reply?.isPermanent) reset(session);
   throw refusal(session, "DATA", data!.reply!, { phase: "data", ...recipients });
 }
 
@@ -156,11 +166,17 @@ function refusal(session: Session, command: string, reply: Reply, facts: SmtpErr
   return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { ...facts, command, reply, delivery });
 }
 
-/** Ends a transaction that came to nothing. A server that cannot even do that is of no more use, and the first error stands. */
-function reset(session: Session): void {
-  session.issue({ verb: "RSET", octets: encodeLine("RSET") }).then((reply) => {
-    if (!reply?.isPositive) session.close("The server refused RSET");
-  }, () => {});
+/** Ends what a transaction that came to nothing left open, without waiting for it. */
+function tidy(session: Session, isForNobody: boolean): void {
+  if (session.state === "data") {
+    if (isForNobody) sendLoneDot(session);
+    else session.close("The server waits for a message that will not come");
+  } else if (session.state === "mail" || session.state === "rcpt") {
+    // A server that cannot even do that is of no more use, and the first error stands.
+    session.issue({ verb: "RSET", octets: encodeLine("RSET") }).then((reply) => {
+      if (!reply?.isPositive) session.close("The server refused RSET");
+    }, () => {});
+  }
 }
 
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */

@@ -15,23 +15,15 @@
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
-import {
-  SmtpBodyError,
-  SmtpConnectionError,
-  SmtpError,
-  type SmtpErrorFacts,
-  SmtpProtocolError,
-  SmtpSecurityError,
-  SmtpUnsupportedError,
-} from "../errors.ts";
+import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
 import type { Socket, TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
-import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { printable } from "../wire/text.ts";
-import { bounded } from "./bounded.ts";
+import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
+import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
@@ -59,14 +51,11 @@ type Failure = (facts: SmtpErrorFacts) => SmtpError;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #deadline: Deadline;
-  #socket: Socket;
-  #reader: ReadableStreamDefaultReader<Uint8Array>;
-  #writer: WritableStreamDefaultWriter<Uint8Array>;
-  #decoder = new ReplyDecoder();
-  #unsent: Task[] = [];
+  readonly #channel: Channel;
+  readonly #unsent = new Queue<Task>();
   #awaiting: Task[] = [];
   /** Written or being written, and owed no reply. */
-  #silent: readonly Task[] = [];
+  #silent: Task[] = [];
   /** Replies to octets that the caller wrote by hand, until it asks for them. */
   #unclaimed: Reply[] = [];
   /** Whether such octets were written since the last command, so that replies may come that no task awaits. */
@@ -77,16 +66,12 @@ export class Pipeline {
   #isFlushScheduled = false;
   #isReading = false;
   #isWatching = false;
-  #writes = 0;
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
   constructor(socket: Socket, options: PipelineOptions) {
     this.#options = options;
-    this.#socket = socket;
-    this.#reader = socket.readable.getReader();
-    this.#writer = socket.writable.getWriter();
-    this.#writer.closed.catch(() => {});
+    this.#channel = new Channel(socket);
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
   }
 
@@ -102,8 +87,11 @@ export class Pipeline {
 
   /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
   enqueue(task: Task): void {
-    if (this.#failure !== undefined) return task.fail(this.#failure({ ...factsOf(task), delivery: "not-sent" }));
+    // What the server said before the end is not lost.
+    if (this.#failure !== undefined && !this.#claim(task)) return task.fail(this.#failure(factsOf(task)));
+    if (this.#failure !== undefined) return;
     this.#unsent.push(task);
+    task.isQueued = true;
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     queueMicrotask(() => {
@@ -115,9 +103,9 @@ export class Pipeline {
   /** Gives `task` up: takes it out of the queue, or ends the connection when it was written already. */
   abort(task: Task, reason: unknown): void {
     const aborted: Failure = (facts) => new SmtpConnectionError("aborted", `${facts.command} was aborted`, { ...facts, cause: reason });
-    const index = this.#unsent.indexOf(task);
-    if (index >= 0) {
-      this.#unsent.splice(index, 1);
+    if (task.isQueued) {
+      task.isQueued = false;
+      this.#unsent.remove(task);
       task.fail(aborted(factsOf(task)));
     } else if (this.#awaiting.includes(task) || this.#silent.includes(task)) this.fail(aborted);
   }
@@ -128,28 +116,25 @@ export class Pipeline {
     this.#read();
   }
 
+  /** Whether it reads while nothing is owed. */
+  get isWatching(): boolean {
+    return this.#isWatching;
+  }
+
   /** Whether {@linkcode upgrade} can be asked for: nothing is owed and nothing is read. */
   get isUpgradable(): boolean {
     return this.isIdle && !this.#isReading && !this.#isWatching;
   }
 
-  /** Starts TLS. Every octet that came before it is refused, and when it fails the connection has ended. */
+  /** Starts TLS. When it fails, for whatever reason, the connection has ended. */
   async upgrade(options: TlsOptions & { readonly serverName: string }, signal?: AbortSignal): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure(STARTTLS);
+    this.#assertOpen();
     const { clock, timeouts } = this.#options;
-    const bounds = { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS };
+    this.#isWriting = true;
     try {
-      if (!this.#decoder.isIdle) throw new SmtpProtocolError("The server sent octets in the clear behind its reply to STARTTLS", STARTTLS);
-      this.#isWriting = true;
-      this.#reader.releaseLock();
-      this.#writer.releaseLock();
-      this.#adopt(
-        await bounded(bounds, async (signal) => {
-          if (this.#socket.startTls === undefined) throw new SmtpUnsupportedError("unsupported", "This socket cannot start TLS", STARTTLS);
-          return await this.#socket.startTls({ ...options, signal });
-        }),
-      );
+      await this.#channel.upgrade(options, { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS });
     } catch (cause) {
+      this.#assertOpen();
       const message = `TLS could not be started: ${cause instanceof Error ? cause.message : cause}`;
       const error = cause instanceof SmtpError ? cause : new SmtpSecurityError("tls", message, { ...STARTTLS, cause });
       this.fail((facts) => new SmtpConnectionError("closed", message, { ...facts, cause: error }));
@@ -166,11 +151,10 @@ export class Pipeline {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#deadline.clear();
-    const tasks = [...this.#silent, ...this.#awaiting, ...this.#unsent];
+    const tasks = [...this.#silent, ...this.#awaiting, ...this.#unsent.drain()];
     this.#silent = [];
     this.#awaiting = [];
-    this.#unsent = [];
-    this.#closeSocket();
+    this.#channel.close();
     for (const task of tasks) {
       const error = failure(factsOf(task));
       task.content?.cancel(error);
@@ -191,46 +175,35 @@ export class Pipeline {
 
   /**
    * The pipelining policy (RFC 2920 section 3.1): a task may be written when nothing is awaited, or when the server pipelines and the last awaited
-   * task may be followed.
+   * task may be followed. Octets written by hand may also follow one that only waits for a reply: it may be the reply to them.
    */
-  #mayWrite(): boolean {
+  #mayWrite(task: Task): boolean {
     const last = this.#awaiting.at(-1);
-    if (last === undefined) return true;
+    if (last === undefined || (isReceipt(last) && !task.isAnswered)) return true;
     return this.isPipelining && last.isFollowable && this.#awaiting.length < MAX_AWAITED;
   }
 
-  #adopt(socket: Socket): void {
-    this.#socket = socket;
-    // Closed while the handshake ran: what came of it is closed too.
-    if (this.#failure !== undefined) this.#closeSocket();
-    this.#reader = socket.readable.getReader();
-    this.#writer = socket.writable.getWriter();
-    this.#writer.closed.catch(() => {});
-    this.#decoder = new ReplyDecoder();
+  #assertOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure(STARTTLS);
   }
 
   #flush(): void {
     if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined) return;
     const flight: Uint8Array[] = [];
     let length = 0;
-    while (this.#unsent.length > 0 && this.#mayWrite() && length < MAX_FLIGHT) {
-      const task = this.#unsent[0]!;
+    for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && length < MAX_FLIGHT; task = this.#unsent.peek()) {
       if (task.content !== undefined && flight.length > 0) break;
       this.#unsent.shift();
-      const [unclaimed] = this.#unclaimed;
-      if (isReceipt(task) && unclaimed !== undefined) {
-        this.#unclaimed.shift();
-        task.settle(unclaimed);
-        continue;
-      }
-      if (task.mayBeSkipped?.() === true) {
-        task.settle(undefined);
-        continue;
-      }
+      task.isQueued = false;
+      const verdict = task.verdict?.();
+      if (verdict === "skip") task.settle(undefined);
+      else verdict && task.fail(verdict);
+      if (verdict !== undefined || this.#claim(task)) continue;
       // Octets that came before the command they would answer: somebody speaks out of turn.
-      const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#decoder.isIdle);
+      const [unclaimed] = this.#unclaimed;
+      const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#channel.isClean);
       if (task.isAnswered) this.#await(task);
-      else this.#silent = [...this.#silent, task];
+      else this.#silent.push(task);
       if (isCommand(task)) {
         if (isEarly) return this.#unsolicited(unclaimed);
         this.#isByHand = false;
@@ -239,11 +212,20 @@ export class Pipeline {
       if (task.octets === undefined) continue;
       flight.push(task.octets);
       length += task.octets.length;
-      const write = this.#writes + 1;
+      const write = this.#channel.writes + 1;
       this.trace(task.isAnswered ? { type: "send", line: task.label, write } : { type: "content", octets: task.octets.length, write });
     }
     this.#read();
     if (flight.length > 0) void this.#launch(concat(flight));
+  }
+
+  /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
+  #claim(task: Task): boolean {
+    const [reply] = this.#unclaimed;
+    if (reply === undefined || !isReceipt(task)) return false;
+    this.#unclaimed.shift();
+    task.settle(reply);
+    return true;
   }
 
   #await(task: Task): void {
@@ -253,8 +235,10 @@ export class Pipeline {
 
   async #launch(flight: Uint8Array): Promise<void> {
     this.#isWriting = true;
+    if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
-      await this.#write(flight);
+      await this.#channel.write(flight);
+      if (this.#awaiting.length === 0) this.#deadline.pause();
       const written = this.#silent;
       this.#silent = [];
       for (const task of written) task.settle(undefined);
@@ -279,8 +263,8 @@ export class Pipeline {
         // From here on nobody can tell, until the reply, whether the server has the whole of it.
         if (isLast) task.delivery = "unknown";
         this.#deadline.set(this.#options.timeouts.block);
-        this.trace({ type: "content", octets: piece.octets.length, write: this.#writes + 1 });
-        await this.#write(piece.octets);
+        this.trace({ type: "content", octets: piece.octets.length, write: this.#channel.writes + 1 });
+        await this.#channel.write(piece.octets);
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
         else this.#deadline.pause();
@@ -289,6 +273,7 @@ export class Pipeline {
       this.#onWriteError(cause);
     }
     this.#isWriting = false;
+    if (this.#awaiting.length === 0) this.#deadline.pause();
     this.#flush();
   }
 
@@ -301,15 +286,11 @@ export class Pipeline {
       const facts = { ...factsOf(task), cause };
       const error = cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", facts);
       this.#awaiting.shift();
+      content.cancel(error);
       task.fail(error);
       this.fail((facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error }));
       return undefined;
     }
-  }
-
-  async #write(octets: Uint8Array): Promise<void> {
-    this.#writes++;
-    await this.#writer.write(octets);
   }
 
   /** A write failed. The server may have said why before it hung up, so what it said is read first. */
@@ -326,17 +307,10 @@ export class Pipeline {
     this.#isReading = true;
     try {
       while (this.#failure === undefined && (this.#awaiting.length > 0 || this.#isWatching)) {
-        const { done, value } = await this.#reader.read();
-        if (this.#failure !== undefined) break;
-        if (done) {
-          this.#onEndOfStream(undefined);
-          break;
-        }
-        for (const reply of this.#decoder.push(value)) {
-          this.#take(reply);
-          if (this.#failure !== undefined) break;
-        }
-        if (this.#decoder.fault !== undefined) throw this.#decoder.fault;
+        const replies = await this.#channel.read();
+        if (replies === undefined) this.#onEndOfStream(undefined);
+        for (const reply of replies ?? []) if (this.#failure === undefined) this.#take(reply);
+        if (this.#channel.fault !== undefined) throw this.#channel.fault;
       }
     } catch (cause) {
       this.#onEndOfStream(cause);
@@ -352,32 +326,42 @@ export class Pipeline {
 
   #take(reply: Reply): void {
     const task = this.#awaiting[0];
+    this.#traceReply(reply, task);
     if (task === undefined) {
       if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.#unsolicited(reply);
       this.#unclaimed.push(reply);
       return;
     }
-    const { code, lines } = reply;
-    const shown = task.isSecret && reply.isIntermediate ? ["***"] : lines;
-    this.trace({
-      type: "receive",
-      command: task.label,
-      lines: shown.map((line, index) => printable(`${code}${index < shown.length - 1 ? "-" : " "}${line}`)),
-    });
+    const { code } = reply;
     const isEarly = task.content !== undefined && task.delivery === "not-sent";
     if (isEarly && !reply.isTransient && !reply.isPermanent) {
       return this.fail((facts) => new SmtpProtocolError(`The server answered ${reply} before the message's end`, { ...facts, reply }));
     }
     this.#awaiting.shift();
     const next = this.#awaiting[0];
-    if (next === undefined) this.#deadline.pause();
-    else this.#deadline.set(next.timeout);
+    this.#onHead(next);
     if (isEarly) task.content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
     task.settle(reply);
     // Content cannot be broken off politely: after an early reply the connection is of no use.
     if (isEarly || code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
     else if (task.isLast && reply.isPositive) this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
+    else if (this.#writeError !== undefined && next === undefined) this.#onEndOfStream(undefined);
     else this.#flush();
+  }
+
+  /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. */
+  #onHead(head: Task | undefined): void {
+    if (this.#writeError !== undefined) return;
+    if (head !== undefined) this.#deadline.set(head.timeout);
+    else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block);
+    else this.#deadline.pause();
+  }
+
+  #traceReply(reply: Reply, task: Task | undefined): void {
+    if (this.#options.trace === undefined) return;
+    const shown = task?.isSecret && reply.isIntermediate ? ["***"] : reply.lines;
+    const lines = shown.map((line, index) => printable(`${reply.code}${index < shown.length - 1 ? "-" : " "}${line}`));
+    this.trace({ type: "receive", command: task?.label, lines });
   }
 
   #unsolicited(reply?: Reply): void {
@@ -389,18 +373,9 @@ export class Pipeline {
   #onTimeout(): void {
     if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
     const late = this.#awaiting[0];
-    const isBlocked = late?.content !== undefined && this.#isWriting;
-    const what = isBlocked ? "The server took no octets of the message for too long" : `The server took too long to answer ${late?.label}`;
+    const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
+    const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;
     this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
-  }
-
-  #closeSocket(): void {
-    this.#deadline.clear();
-    try {
-      Promise.resolve(this.#socket.close()).catch(() => {});
-    } catch {
-      // A socket that cannot be closed is gone already.
-    }
   }
 }
 

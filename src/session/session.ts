@@ -42,7 +42,7 @@ export interface Command {
   /** Milliseconds; default by the table. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** See `Task.mayBeSkipped`. */
+  /** Asked right before it is written: `true` takes it out of the queue, resolved with `undefined`. */
   readonly mayBeSkipped?: () => boolean;
   /** Called with the reply before anything more is written. */
   readonly onReply?: (reply: Reply) => void;
@@ -61,6 +61,8 @@ export class Session {
   #extensions = new Extensions();
   #isSecure: boolean;
   #isAuthenticated = false;
+  /** Whether octets of the caller's own were written since the last command. */
+  #isByHand = false;
 
   constructor(socket: Socket, options: SessionOptions) {
     this.options = options;
@@ -133,8 +135,11 @@ export class Session {
         isFollowable: rule.followable ?? false,
         isLast: rule.phase === "quit",
         timeout: command.timeout ?? this.options.timeouts[rule.timeout],
-        ...(command.mayBeSkipped && { mayBeSkipped: command.mayBeSkipped }),
-        delivery: deliveryOf(command.verb, found),
+        verdict: () => {
+          if (command.mayBeSkipped?.()) return "skip";
+          return MUST_FIT.has(command.verb) && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
+        },
+        delivery: this.#deliveryOf(command.verb),
         settle: (reply) => {
           forget();
           this.#step(rule, reply);
@@ -159,8 +164,11 @@ export class Session {
     const { legal, phase } = ruleOf(verb);
     const found = this.#predict();
     // A session that has ended says why it did, so there the pipeline answers.
-    if (this.hasEnded || legal.includes(found)) return;
-    throw new SmtpStateError(`${label} is not legal here: the session is in the state "${found}"`, { phase, command: label });
+    if (this.hasEnded) return;
+    if (!legal.includes(found)) throw illegal(verb, label, found);
+    if (verb !== "STARTTLS" || !(this.#isSecure || this.#pipeline.isWatching)) return;
+    const why = this.#isSecure ? "it stands already" : "the connection has been used for mail or AUTH";
+    throw new SmtpStateError(`TLS cannot be started any more: ${why}`, { phase, command: label });
   }
 
   /**
@@ -191,7 +199,15 @@ export class Session {
     return this.#predicted ??= [...this.#pending.values()].reduce(hoped, this.#state);
   }
 
+  /** Content that the caller wrote by hand may have reached its end, for all we know. */
+  #deliveryOf(verb: string): Delivery {
+    const isByHand = verb === "raw" || (verb === "receive" && this.#isByHand);
+    this.#isByHand = isByHand;
+    return isByHand ? "unknown" : "not-sent";
+  }
+
   #step(rule: Rule, reply: Reply | undefined): void {
+    if (this.hasEnded) return;
     const hope = hoped(this.#state, rule);
     if (reply !== undefined) this.#state = after(this.#state, rule, reply);
     if (this.#state !== hope) this.#predicted = undefined;
@@ -204,7 +220,12 @@ export class Session {
   }
 }
 
-/** Content that the caller wrote by hand may have reached its end, for all we know. */
-function deliveryOf(verb: string, state: SessionState): Delivery {
-  return state === "data" && (verb === "raw" || verb === "receive") ? "unknown" : "not-sent";
+/**
+ * What is no command: written where the server expects a command, it would become one. The commands before it may have failed since it was queued,
+ * so its place is checked again when it is written; nothing is awaited then, and the state is exact.
+ */
+const MUST_FIT: ReadonlySet<string> = new Set([".", "auth response"]);
+
+function illegal(verb: string, label: string, state: SessionState): SmtpStateError {
+  return new SmtpStateError(`${label} is not legal here: the session is in the state "${state}"`, { phase: ruleOf(verb).phase, command: label });
 }

@@ -36,10 +36,12 @@ export interface Task {
   readonly isLast?: boolean;
   /** How long its reply may take, in milliseconds. */
   readonly timeout: number;
-  /** Asked right before it is written: `true` takes it out of the queue, settled with `undefined`. */
-  readonly mayBeSkipped?: () => boolean;
+  /** Asked right before it is written: `"skip"` takes it out of the queue, settled with `undefined`; an error takes it out too, and is its end. */
+  readonly verdict?: () => "skip" | SmtpError | undefined;
   /** What is known of a message if the connection is lost now; set by the pipeline, and by who queues the task. */
   delivery: Delivery;
+  /** Whether it is in the queue still; set by the pipeline. */
+  isQueued?: boolean;
   /** Told the reply, or `undefined` when there is none to wait for. */
   settle(reply: Reply | undefined): void;
   /** Told why there will be no reply. */

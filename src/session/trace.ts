@@ -28,8 +28,8 @@ export type TraceEvent =
   | {
     /** A reply came. */
     readonly type: "receive";
-    /** The command it answers, redacted. */
-    readonly command: string;
+    /** The command it answers, redacted; `undefined` when no command waits for one. */
+    readonly command: string | undefined;
     /** The lines of the reply, codes included, redacted. */
     readonly lines: readonly string[];
   }

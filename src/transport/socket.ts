@@ -76,3 +76,12 @@ export interface DialOptions {
  * rejects: with an `SmtpError` of its own, or with any error, which becomes the `cause` of one.
  */
 export type Dialer = (options: DialOptions) => Promise<Socket>;
+
+/** Closes `socket`, and asks no questions: what cannot be closed is gone already. */
+export function closeQuietly(socket: Socket): void {
+  try {
+    Promise.resolve(socket.close()).catch(() => {});
+  } catch {
+    // A socket of the caller's own may throw.
+  }
+}

@@ -25,11 +25,12 @@ export type EsmtpParameters = Readonly<Record<string, string | number | boolean 
 /**
  * The bytes of one line, CRLF included.
  *
+ * @param shown What an error may say in place of the line, where that is a secret.
  * @throws {TypeError} When `line` has a control character or a lone surrogate. {RangeError} When it is longer than {@linkcode MAX_COMMAND_LINE}.
  */
-export function encodeLine(line: string): Uint8Array {
+export function encodeLine(line: string, shown: string = line): Uint8Array {
   if (typeof line !== "string" || hasForbidden(line)) {
-    throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(line)}`);
+    throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(shown)}`);
   }
   const bytes = encodeText(`${line}\r\n`);
   if (bytes.length > MAX_COMMAND_LINE) {

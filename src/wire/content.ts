@@ -6,6 +6,8 @@ export interface ContentFacts {
   readonly octets: number;
   /** Whether an octet is above 127, so that 8BITMIME is needed (RFC 6152 section 2). */
   readonly isEightBit: boolean;
+  /** Whether a CR or an LF stands alone. */
+  readonly hasLoneLineEnd: boolean;
 }
 
 /** Reads the facts off content that is whole in memory. */
@@ -23,7 +25,7 @@ export function contentFacts(content: Uint8Array): ContentFacts {
   }
   const last = content.at(-1);
   const open = content.length > 0 && last !== LF && last !== CR ? 2 : 0;
-  return { octets: content.length + lone + open, isEightBit: isEightBit(content) };
+  return { octets: content.length + lone + open, isEightBit: isEightBit(content), hasLoneLineEnd: lone > 0 };
 }
 
 /** Whether an octet of `chunk` is above 127. Four octets at a time, since this runs over every message. */

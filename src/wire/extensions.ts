@@ -17,7 +17,7 @@ import type { Reply } from "./reply.ts";
  * Source: RFC 5321 sections 2.2 and 4.1.1.1.
  */
 export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
-  readonly #entries = new Map<string, readonly string[]>();
+  readonly #entries = new Map<string, Set<string>>();
 
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
@@ -42,7 +42,8 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** The parameters of `keyword`, in the server's order and spelling; `undefined` when it is not offered. */
   get(keyword: string): readonly string[] | undefined {
-    return this.#entries.get(upperAscii(keyword));
+    const parameters = this.#entries.get(upperAscii(keyword));
+    return parameters && [...parameters];
   }
 
   /** Octets of a message at the most, by SIZE; `undefined` when the server names no limit (RFC 1870 section 4). */
@@ -58,13 +59,14 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
   }
 
   /** Keywords, in upper case, with their parameters. */
-  [Symbol.iterator](): Iterator<[keyword: string, parameters: readonly string[]]> {
-    return this.#entries[Symbol.iterator]();
+  *[Symbol.iterator](): Iterator<[keyword: string, parameters: readonly string[]]> {
+    for (const [keyword, parameters] of this.#entries) yield [keyword, [...parameters]];
   }
 
   #add(keyword: string, parameters: readonly string[]): void {
     const known = this.#entries.get(keyword);
-    this.#entries.set(keyword, known === undefined ? parameters : [...new Set([...known, ...parameters])]);
+    if (known === undefined) this.#entries.set(keyword, new Set(parameters));
+    else for (const parameter of parameters) known.add(parameter);
   }
 }
 

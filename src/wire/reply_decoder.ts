@@ -102,7 +102,8 @@ export class ReplyDecoder {
     if (this.#length > this.#maxLength) throw protocolError(`A reply of the server has more than ${this.#maxLength} octets`);
     if (this.#texts.length >= this.#maxLines) throw protocolError(`A reply of the server has more than ${this.#maxLines} lines`);
     this.#code = code;
-    this.#texts.push(line.slice(4));
+    // A copy by the constructor: a subclass of Uint8Array may have a slice() that shares the octets.
+    this.#texts.push(new Uint8Array(line.subarray(4)));
     if (line[3] === HYPHEN) return undefined;
     const reply = new Reply(code, this.#texts);
     this.#texts = [];

@@ -583,7 +583,8 @@ conversation(
     await connection.mail("a@x.test");
     await connection.rcpt("b@y.test");
     await connection.data();
-    const error = facts(await rejection(connection.dotStuff("a\nb", { lineEndings: "reject" })));
+    await assertRejects(() => connection.dotStuff("a\nb", { lineEndings: "reject" }), TypeError, "CRLF");
+    const error = facts(await rejection(connection.dotStuff(new Blob(["a\nb"]), { lineEndings: "reject" })));
     assertEquals([error.name, error.phase, error.delivery, connection.isClosed], ["SmtpBodyError", "data", "not-sent", true]);
   },
 );

@@ -8,7 +8,11 @@ Deno.test("contentFacts counts what SIZE counts: every line ended by CRLF, no do
   for (const content of ["", "a", "a\r\n", "a\nb", "\r", "\n\r", "a\r\r\n.\n", "a\r\n\r\nb\r", ".\r\n..\r\n", "\n\n\n", "\r\r"]) {
     const normal = content.replace(/\r\n|\r|\n/g, "\r\n");
     const whole = normal === "" || normal.endsWith("\r\n") ? normal : `${normal}\r\n`;
-    assertEquals(contentFacts(bytes(content)), { octets: whole.length, isEightBit: false }, JSON.stringify(content));
+    assertEquals(
+      contentFacts(bytes(content)),
+      { octets: whole.length, isEightBit: false, hasLoneLineEnd: /\r(?!\n)|(?<!\r)\n/.test(content) },
+      JSON.stringify(content),
+    );
   }
 });
 

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LineDecoder, Reply, ReplyDecoder, SmtpProtocolError } from "@posthorn/smtp";
 import { bytes, splits, text } from "../support/splits.ts";
@@ -131,6 +132,14 @@ Deno.test("ReplyDecoder keeps its replies when the chunk is used again", () => {
   chunk.set(bytes("0 second\r\n"));
   const [next] = decoder.push(chunk.subarray(0, 10));
   assertEquals([reply?.text, next?.text], ["first", "second"]);
+});
+
+Deno.test("ReplyDecoder keeps its replies when the chunk is a Buffer that is used again", () => {
+  const decoder = new ReplyDecoder();
+  const chunk = Buffer.from("250 first\r\n");
+  const [reply] = decoder.push(chunk);
+  chunk.fill(0);
+  assertEquals(reply?.text, "first");
 });
 
 Deno.test("LineDecoder gives the rest that no line end closed", () => {

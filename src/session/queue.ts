@@ -1,0 +1,50 @@
+/** First in, first out, and out of the middle, each in constant time: a list of a hundred thousand recipients is a queue too. */
+export class Queue<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+  readonly #removed = new Set<T>();
+
+  /** How many items there are. */
+  get length(): number {
+    return this.#items.length - this.#head - this.#removed.size;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** The first item, which stays where it is. */
+  peek(): T | undefined {
+    for (; this.#head < this.#items.length; this.#drop()) {
+      const item = this.#items[this.#head];
+      if (item !== undefined && !this.#removed.delete(item)) return item;
+    }
+    return undefined;
+  }
+
+  /** Takes out the first item. */
+  shift(): T | undefined {
+    const item = this.peek();
+    if (item !== undefined) this.#drop();
+    return item;
+  }
+
+  /** Takes out `item`, which has to be in the queue. */
+  remove(item: T): void {
+    this.#removed.add(item);
+  }
+
+  /** Takes out all items. */
+  drain(): T[] {
+    const items: T[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item);
+    return items;
+  }
+
+  #drop(): void {
+    this.#items[this.#head++] = undefined;
+    if (this.#head < this.#items.length) return;
+    this.#items = [];
+    this.#head = 0;
+  }
+}
