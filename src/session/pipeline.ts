@@ -155,13 +155,13 @@ export class Pipeline {
     this.#silent = [];
     this.#awaiting = [];
     this.#channel.close();
+    this.#options.onEnd();
     for (const task of tasks) {
       const error = failure(factsOf(task));
       task.content?.cancel(error);
       task.fail(error);
     }
     this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
-    this.#options.onEnd();
   }
 
   /** Gives `event` to the caller's hook. */
@@ -175,11 +175,11 @@ export class Pipeline {
 
   /**
    * The pipelining policy (RFC 2920 section 3.1): a task may be written when nothing is awaited, or when the server pipelines and the last awaited
-   * task may be followed. Octets written by hand may also follow one that only waits for a reply: it may be the reply to them.
+   * task may be followed. What is written by hand may also follow a task that only waits for a reply: it may be the reply to it.
    */
   #mayWrite(task: Task): boolean {
     const last = this.#awaiting.at(-1);
-    if (last === undefined || (isReceipt(last) && !task.isAnswered)) return true;
+    if (last === undefined || (isReceipt(last) && !isCommand(task))) return true;
     return this.isPipelining && last.isFollowable && this.#awaiting.length < MAX_AWAITED;
   }
 
@@ -190,6 +190,7 @@ export class Pipeline {
   #flush(): void {
     if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined) return;
     const flight: Uint8Array[] = [];
+    const written: Task[] = [];
     let length = 0;
     for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && length < MAX_FLIGHT; task = this.#unsent.peek()) {
       if (task.content !== undefined && flight.length > 0) break;
@@ -212,11 +213,14 @@ export class Pipeline {
       if (task.octets === undefined) continue;
       flight.push(task.octets);
       length += task.octets.length;
-      const write = this.#channel.writes + 1;
-      this.trace(task.isAnswered ? { type: "send", line: task.label, write } : { type: "content", octets: task.octets.length, write });
+      written.push(task);
     }
     this.#read();
     if (flight.length > 0) void this.#launch(concat(flight));
+    const write = this.#channel.writes;
+    for (const { isAnswered, label, octets } of written) {
+      this.trace(isAnswered ? { type: "send", line: label, write } : { type: "content", octets: octets!.length, write });
+    }
   }
 
   /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
@@ -263,8 +267,9 @@ export class Pipeline {
         // From here on nobody can tell, until the reply, whether the server has the whole of it.
         if (isLast) task.delivery = "unknown";
         this.#deadline.set(this.#options.timeouts.block);
-        this.trace({ type: "content", octets: piece.octets.length, write: this.#channel.writes + 1 });
-        await this.#channel.write(piece.octets);
+        const writing = this.#channel.write(piece.octets);
+        this.trace({ type: "content", octets: piece.octets.length, write: this.#channel.writes });
+        await writing;
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
         else this.#deadline.pause();
@@ -327,6 +332,8 @@ export class Pipeline {
   #take(reply: Reply): void {
     const task = this.#awaiting[0];
     this.#traceReply(reply, task);
+    // The caller's hook may have ended the connection.
+    if (this.#failure !== undefined) return;
     if (task === undefined) {
       if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.#unsolicited(reply);
       this.#unclaimed.push(reply);

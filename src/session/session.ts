@@ -184,6 +184,7 @@ export class Session {
     const { hostname, tlsOptions } = this.options;
     const options = { ...tlsOptions, ...tls };
     await this.#pipeline.upgrade({ ...options, serverName: options.serverName ?? hostname }, signal);
+    if (this.hasEnded) return;
     this.#isSecure = true;
     this.extensions = new Extensions();
     this.#state = this.#predicted = "greeted";
