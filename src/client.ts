@@ -39,6 +39,8 @@ const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
  *
  * Calls may be made concurrently: each waits its turn. {@linkcode connection} is the low level of the same socket.
  *
+ * Source: RFC 5321 sections 3.1 to 3.3 and 4.1.4.
+ *
  * @example
  * ```ts
  * import { connect } from "@posthorn/smtp";
@@ -49,8 +51,6 @@ const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
  *   console.log(result.accepted, result.rejected, result.queueId);
  * }
  * ```
- *
- * Source: RFC 5321 sections 3.1 to 3.3 and 4.1.4.
  */
 export class SmtpClient implements AsyncDisposable {
   /** The low level: every verb, on the same socket and in the same order. */
@@ -207,6 +207,8 @@ export class SmtpClient implements AsyncDisposable {
  * Connects, says hello, starts TLS and logs in, as the options say, and resolves with a client that is ready to send. By default TLS is required, and
  * credentials never travel without it.
  *
+ * Source: RFC 5321 sections 3.1 and 3.2, RFC 3207, RFC 4954, RFC 8314 section 3.
+ *
  * @param target Options, or a URL: `smtps://user:password@mail.example.com` (implicit TLS, port 465), `smtp://mail.example.com:587` (STARTTLS).
  * @param options With a URL: the rest of the options, which outrank it.
  * @returns A client that owns the connection.
@@ -223,8 +225,6 @@ export class SmtpClient implements AsyncDisposable {
  *   return client.extensions.has("PIPELINING");
  * }
  * ```
- *
- * Source: RFC 5321 sections 3.1 and 3.2, RFC 3207, RFC 4954, RFC 8314 section 3.
  */
 export async function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
   const isUrl = typeof target === "string" || target instanceof URL;

@@ -42,6 +42,8 @@ let sessionOf: (connection: SmtpConnection) => Session;
  * `TypeError` before anything is written when its arguments have control characters, and with an {@linkcode SmtpConnectionError} or
  * {@linkcode SmtpProtocolError} when the connection ends before its reply.
  *
+ * Source: RFC 5321 section 4.1, RFC 2920 section 3.1.
+ *
  * @example
  * ```ts
  * import { SmtpConnection } from "@posthorn/smtp";
@@ -55,8 +57,6 @@ let sessionOf: (connection: SmtpConnection) => Session;
  *   }
  * }
  * ```
- *
- * Source: RFC 5321 section 4.1, RFC 2920 section 3.1.
  */
 export class SmtpConnection implements AsyncDisposable {
   readonly #session: Session;

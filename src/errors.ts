@@ -101,6 +101,8 @@ export interface SmtpErrorFacts {
 /**
  * What every failure of the library is an instance of, bad arguments excepted.
  *
+ * Source: RFC 5321 sections 3.8, 4.2.1 and 4.5.4.
+ *
  * @example
  * ```ts
  * import { SmtpError } from "@posthorn/smtp";
@@ -160,7 +162,21 @@ export class SmtpError<K extends SmtpErrorKind = SmtpErrorKind> extends Error {
   }
 }
 
-/** The server answered, and the answer is no. */
+/**
+ * The server answered, and the answer is no.
+ *
+ * Source: RFC 5321 section 4.2.1.
+ *
+ * @example
+ * ```ts
+ * import { SmtpReplyError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpReplyError && error.transient) return "later";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpReplyError extends SmtpError<"refused"> {
   static {
     this.prototype.name = "SmtpReplyError";
@@ -172,7 +188,21 @@ export class SmtpReplyError extends SmtpError<"refused"> {
   }
 }
 
-/** The credentials were refused, or the server did not prove that it knows them (RFC 4954 section 6). */
+/**
+ * The credentials were refused, or the server did not prove that it knows them (RFC 4954 section 6).
+ *
+ * Source: RFC 4954 section 6.
+ *
+ * @example
+ * ```ts
+ * import { SmtpAuthError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpAuthError) return "ask for the password again";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpAuthError extends SmtpError<"authentication"> {
   static {
     this.prototype.name = "SmtpAuthError";
@@ -184,7 +214,21 @@ export class SmtpAuthError extends SmtpError<"authentication"> {
   }
 }
 
-/** There is no connection, or it has ended; it is never used again. */
+/**
+ * There is no connection, or it has ended; it is never used again.
+ *
+ * Source: RFC 5321 section 3.8.
+ *
+ * @example
+ * ```ts
+ * import { SmtpConnectionError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpConnectionError && error.delivery === "not-sent") return "connect again";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | "timeout" | "aborted" | "closed"> {
   static {
     this.prototype.name = "SmtpConnectionError";
@@ -197,7 +241,21 @@ export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | 
   }
 }
 
-/** The handshake failed (`tls`), or what was asked needs TLS and there is none (`insecure`). */
+/**
+ * The handshake failed (`tls`), or what was asked needs TLS and there is none (`insecure`).
+ *
+ * Source: RFC 3207 section 4, RFC 8314 section 3.
+ *
+ * @example
+ * ```ts
+ * import { SmtpSecurityError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpSecurityError && error.kind === "insecure") return "the server has no TLS";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpSecurityError extends SmtpError<"tls" | "insecure"> {
   static {
     this.prototype.name = "SmtpSecurityError";
@@ -209,7 +267,21 @@ export class SmtpSecurityError extends SmtpError<"tls" | "insecure"> {
   }
 }
 
-/** The server said what no server may say; the connection is closed. */
+/**
+ * The server said what no server may say; the connection is closed.
+ *
+ * Source: RFC 5321 section 4.2.
+ *
+ * @example
+ * ```ts
+ * import { SmtpProtocolError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpProtocolError) return "tell the operator";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpProtocolError extends SmtpError<"protocol"> {
   static {
     this.prototype.name = "SmtpProtocolError";
@@ -221,7 +293,21 @@ export class SmtpProtocolError extends SmtpError<"protocol"> {
   }
 }
 
-/** The server does not offer what was asked for (`unsupported`), or not for a message this large (`too-large`). */
+/**
+ * The server does not offer what was asked for (`unsupported`), or not for a message this large (`too-large`).
+ *
+ * Source: RFC 5321 section 2.2, RFC 1870 section 6.1.
+ *
+ * @example
+ * ```ts
+ * import { SmtpUnsupportedError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpUnsupportedError && error.kind === "too-large") return "send less";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpUnsupportedError extends SmtpError<"unsupported" | "too-large"> {
   static {
     this.prototype.name = "SmtpUnsupportedError";
@@ -233,7 +319,21 @@ export class SmtpUnsupportedError extends SmtpError<"unsupported" | "too-large">
   }
 }
 
-/** The verb is not legal in this state of the session; nothing was written and nothing changed. */
+/**
+ * The verb is not legal in this state of the session; nothing was written and nothing changed.
+ *
+ * Source: RFC 5321 section 4.1.4.
+ *
+ * @example
+ * ```ts
+ * import { SmtpStateError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpStateError) return "a bug of ours";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpStateError extends SmtpError<"state"> {
   static {
     this.prototype.name = "SmtpStateError";
@@ -245,7 +345,21 @@ export class SmtpStateError extends SmtpError<"state"> {
   }
 }
 
-/** The source of the message failed, or held what may not be sent; the message was not sent. */
+/**
+ * The source of the message failed, or held what may not be sent; the message was not sent.
+ *
+ * Source: RFC 5321 section 3.3.
+ *
+ * @example
+ * ```ts
+ * import { SmtpBodyError } from "@posthorn/smtp";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof SmtpBodyError) return "read the file again";
+ *   throw error;
+ * }
+ * ```
+ */
 export class SmtpBodyError extends SmtpError<"body"> {
   static {
     this.prototype.name = "SmtpBodyError";

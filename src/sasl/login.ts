@@ -6,6 +6,8 @@ import type { Credentials, SaslExchange, SaslMechanism } from "./mechanism.ts";
 /**
  * LOGIN: name and password, each behind a prompt, for servers that know no better. The prompts are not read, since servers word them as they like.
  *
+ * Source: draft-murchison-sasl-login-00.
+ *
  * @throws {TypeError} When name or password is empty or has control characters.
  *
  * @example
@@ -14,8 +16,6 @@ import type { Credentials, SaslExchange, SaslMechanism } from "./mechanism.ts";
  *
  * login({ username: "alice", password: "s3cret" }).name; // "LOGIN"
  * ```
- *
- * Source: draft-murchison-sasl-login-00.
  */
 export function login(credentials: Credentials): SaslMechanism {
   const { username, password } = checkCredentials(credentials);

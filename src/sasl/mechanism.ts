@@ -1,6 +1,8 @@
 /**
  * A SASL mechanism, ready to prove one identity. The library knows some; any other can be passed in `auth: { mechanisms: [...] }`.
  *
+ * Source: RFC 4422 sections 3 and 5, RFC 4954 section 4.
+ *
  * @example
  * ```ts
  * import type { SaslMechanism } from "@posthorn/smtp";
@@ -11,8 +13,6 @@
  *   start: () => ({ initialResponse: new Uint8Array(0), isComplete: true, respond: () => new Uint8Array(0) }),
  * };
  * ```
- *
- * Source: RFC 4422 sections 3 and 5, RFC 4954 section 4.
  */
 export interface SaslMechanism {
   /** Its registered name, in upper case: `"PLAIN"`. */

@@ -5,6 +5,8 @@ import type { Credentials, SaslMechanism } from "./mechanism.ts";
 /**
  * PLAIN: name and password in one message, readable by who listens, so used over TLS only.
  *
+ * Source: RFC 4616 section 2.
+ *
  * @throws {TypeError} When name or password is empty or has control characters.
  *
  * @example
@@ -13,8 +15,6 @@ import type { Credentials, SaslMechanism } from "./mechanism.ts";
  *
  * plain({ username: "alice", password: "s3cret" }).name; // "PLAIN"
  * ```
- *
- * Source: RFC 4616 section 2.
  */
 export function plain(credentials: Credentials): SaslMechanism {
   const { username, password } = checkCredentials(credentials);

@@ -24,7 +24,7 @@ import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { Queue } from "./queue.ts";
-import { type Content, type ContentPiece, factsOf, type Task } from "./task.ts";
+import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import type { Trace, TraceEvent } from "./trace.ts";
 
@@ -387,16 +387,6 @@ export class Pipeline {
 }
 
 const STARTTLS: SmtpErrorFacts = { phase: "starttls", command: "STARTTLS" };
-
-/** Whether `task` only waits for a reply. */
-function isReceipt(task: Task): boolean {
-  return task.octets === undefined && task.content === undefined;
-}
-
-/** Whether `task` writes something that is answered. */
-function isCommand(task: Task): boolean {
-  return task.isAnswered && !isReceipt(task);
-}
 
 function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
   const words = facts.reply === undefined ? "The server closed the connection" : `The server is closing the connection: ${facts.reply}`;

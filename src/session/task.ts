@@ -53,3 +53,13 @@ export function factsOf(task: Task): SmtpErrorFacts {
   const { phase, label, delivery } = task;
   return { phase, command: label, delivery, ...task.about?.() };
 }
+
+/** Whether `task` only waits for a reply. */
+export function isReceipt(task: Task): boolean {
+  return task.octets === undefined && task.content === undefined;
+}
+
+/** Whether `task` writes something that is answered. */
+export function isCommand(task: Task): boolean {
+  return task.isAnswered && !isReceipt(task);
+}

@@ -10,7 +10,18 @@ export type Timeouts = Readonly<Record<TimeoutName, number>>;
 
 const MINUTE = 60_000;
 
-/** What RFC 5321 section 4.5.3.2 asks for; `connect`, `command` and `quit` are our own. */
+/**
+ * The default deadlines, in milliseconds. `connect`, `command` and `quit` are our own.
+ *
+ * Source: RFC 5321 section 4.5.3.2.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_TIMEOUTS } from "@posthorn/smtp";
+ *
+ * DEFAULT_TIMEOUTS.final; // 600000: ten minutes from the final dot to its reply
+ * ```
+ */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   /** Until a TCP connection stands, and until a TLS handshake is done. */
   connect: 30_000,

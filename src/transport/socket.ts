@@ -2,6 +2,8 @@
  * What the library needs of a connection: the WinterTC sockets API, cut down. A Workers `connect()` socket, a tunnel through a proxy, a `Deno.Conn`
  * and a pair of streams in memory all have this shape and can be adopted.
  *
+ * Source: WinterTC Sockets API (connect, Socket, SocketInfo).
+ *
  * @example
  * ```ts
  * import type { Socket } from "@posthorn/smtp";
@@ -9,8 +11,6 @@
  * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
  * const echo: Socket = { readable, writable, close: () => writable.close() };
  * ```
- *
- * Source: WinterTC Sockets API (connect, Socket, SocketInfo).
  */
 export interface Socket {
   /** What the peer sends. Read only while something is expected, and not at all during {@linkcode startTls}. */

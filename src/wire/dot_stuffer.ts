@@ -18,6 +18,8 @@ export interface DotStufferOptions {
  *
  * Every change is an octet put in, so a chunk that needs none is handed on as it is, and native search finds the places.
  *
+ * Source: RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2.
+ *
  * @example
  * ```ts
  * import { DotStuffer } from "@posthorn/smtp";
@@ -27,8 +29,6 @@ export interface DotStufferOptions {
  * text(stuffer.push(new TextEncoder().encode("one\n.two"))); // "one\r\n..two"
  * text(stuffer.finish()); // "\r\n.\r\n"
  * ```
- *
- * Source: RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2.
  */
 export class DotStuffer {
   readonly #reject: boolean;

@@ -3,6 +3,8 @@ import { DotStuffer, type DotStufferOptions } from "./dot_stuffer.ts";
 /**
  * A TransformStream from content to what goes behind DATA, the final dot included: {@linkcode DotStuffer} for those who compose streams.
  *
+ * Source: RFC 5321 section 4.5.2.
+ *
  * @example
  * ```ts
  * import { DotStuffingStream } from "@posthorn/smtp";
@@ -10,8 +12,6 @@ import { DotStuffer, type DotStufferOptions } from "./dot_stuffer.ts";
  * const stuffed = new Blob([".\n"]).stream().pipeThrough(new DotStuffingStream());
  * await new Response(stuffed).text(); // "..\r\n.\r\n"
  * ```
- *
- * Source: RFC 5321 section 4.5.2.
  */
 export class DotStuffingStream extends TransformStream<Uint8Array, Uint8Array> {
   /** A stream at the start of a message. */

@@ -13,6 +13,8 @@ const ENHANCED = /^([245])\.(\d{1,3})\.(\d{1,3})(?: |$)/;
 /**
  * The enhanced status code at the start of `text`, or `undefined`.
  *
+ * Source: RFC 3463 section 2, RFC 2034 section 4.
+ *
  * @param text The text of a reply behind its three digits: `"5.1.1 no such user"`.
  * @returns The three parts as numbers.
  *
@@ -23,8 +25,6 @@ const ENHANCED = /^([245])\.(\d{1,3})\.(\d{1,3})(?: |$)/;
  * parseEnhancedCode("5.1.1 no such user"); // { class: 5, subject: 1, detail: 1 }
  * parseEnhancedCode("no such user"); // undefined
  * ```
- *
- * Source: RFC 3463 section 2, RFC 2034 section 4.
  */
 export function parseEnhancedCode(text: string): EnhancedCode | undefined {
   const match = ENHANCED.exec(text);
@@ -36,14 +36,14 @@ export function parseEnhancedCode(text: string): EnhancedCode | undefined {
 /**
  * The text of `code`, as it stands in a reply: `"5.1.1"`.
  *
+ * Source: RFC 3463 section 2.
+ *
  * @example
  * ```ts
  * import { formatEnhancedCode } from "@posthorn/smtp";
  *
  * formatEnhancedCode({ class: 5, subject: 1, detail: 1 }); // "5.1.1"
  * ```
- *
- * Source: RFC 3463 section 2.
  */
 export function formatEnhancedCode(code: EnhancedCode): string {
   return `${code.class}.${code.subject}.${code.detail}`;

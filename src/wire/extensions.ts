@@ -4,6 +4,8 @@ import type { Reply } from "./reply.ts";
  * What a server said it can do: EHLO keywords and their parameters. Keywords are compared without regard to case, parameters are kept as they
  * came. A keyword that comes twice has the parameters of both, and the old form `AUTH=LOGIN` is AUTH.
  *
+ * Source: RFC 5321 sections 2.2 and 4.1.1.1.
+ *
  * @example
  * ```ts
  * import { Extensions } from "@posthorn/smtp";
@@ -13,8 +15,6 @@ import type { Reply } from "./reply.ts";
  * extensions.get("AUTH"); // ["PLAIN", "LOGIN"]
  * extensions.maxSize; // 1000000
  * ```
- *
- * Source: RFC 5321 sections 2.2 and 4.1.1.1.
  */
 export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
   readonly #entries = new Map<string, Set<string>>();
@@ -74,6 +74,15 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
  * The extensions in an EHLO reply. The first line greets and names the server, so nothing in it counts.
  *
  * Source: RFC 5321 section 4.1.1.1 (ehlo-ok-rsp).
+ *
+ * @param reply The server's reply to EHLO; one that is no 2yz offers nothing.
+ *
+ * @example
+ * ```ts
+ * import { parseEhlo, Reply } from "@posthorn/smtp";
+ *
+ * parseEhlo(Reply.of(250, "starttls.example", "SIZE 1000")).has("STARTTLS"); // false
+ * ```
  */
 export function parseEhlo(reply: Reply): Extensions {
   return new Extensions(reply.isPositive ? reply.lines.slice(1) : []);

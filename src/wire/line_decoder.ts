@@ -17,6 +17,8 @@ export interface LineDecoderOptions {
  * Splits octets into lines. A line ends at LF, and one CR before it belongs to the end; a bare CR is part of the line. What is not a whole line
  * yet is copied, so a chunk may be reused as soon as its lines have been read.
  *
+ * Source: RFC 5321 sections 2.3.8 and 4.2.
+ *
  * @example
  * ```ts
  * import { LineDecoder } from "@posthorn/smtp";
@@ -26,8 +28,6 @@ export interface LineDecoderOptions {
  * const lines = decoder.push(bytes).map((line) => new TextDecoder().decode(line)); // ["250-a", "250 b"]
  * decoder.pending; // 2
  * ```
- *
- * Source: RFC 5321 sections 2.3.8 and 4.2.
  */
 export class LineDecoder {
   readonly #limit: number;

@@ -6,6 +6,8 @@ import { decodeText } from "./text.ts";
  * ISO 8859-1 where it is no UTF-8), without its end; what stands behind the last end is a line too. It pulls from the source only when a line is
  * asked for, and a cancel goes through to the source.
  *
+ * Source: RFC 5321 section 2.3.8.
+ *
  * @example
  * ```ts
  * import { LineDecoderStream } from "@posthorn/smtp";
@@ -13,8 +15,6 @@ import { decodeText } from "./text.ts";
  * const bytes = new Blob(["250-mx.example\r\n250 PIPELINING\r\n"]).stream();
  * for await (const line of new LineDecoderStream(bytes)) console.log(line);
  * ```
- *
- * Source: RFC 5321 section 2.3.8.
  */
 export class LineDecoderStream extends ReadableStream<string> {
   /**

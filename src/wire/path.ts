@@ -38,6 +38,8 @@ const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
 /**
  * Parses one mailbox, `local-part@domain`, and nothing more: no display name, no angle brackets, no comment, no source route.
  *
+ * Source: RFC 5321 sections 4.1.2, 4.1.3 and 4.5.3.1, RFC 6531 section 3.3.
+ *
  * @param address The mailbox, as text.
  * @returns Its two parts, each exactly as it was written.
  * @throws {TypeError} When `address` is no mailbox. {RangeError} When a part is longer than SMTP allows.
@@ -49,8 +51,6 @@ const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
  * parseMailbox("alice@example.com"); // { localPart: "alice", domain: "example.com" }
  * parseMailbox('"a b"@[192.0.2.1]'); // { localPart: '"a b"', domain: "[192.0.2.1]" }
  * ```
- *
- * Source: RFC 5321 sections 4.1.2, 4.1.3 and 4.5.3.1, RFC 6531 section 3.3.
  */
 export function parseMailbox(address: string, options: MailboxOptions = {}): Mailbox {
   if (typeof address !== "string" || hasForbidden(address) || CONTROL.test(address)) throw badMailbox(address);

@@ -4,6 +4,8 @@ import { decodeText, encodeText, printable } from "./text.ts";
 /**
  * One reply of a server: a code, and the text of each of its lines. Text is decoded when it is first asked for, since most replies are never read.
  *
+ * Source: RFC 5321 sections 4.2 and 4.2.1, RFC 2034 section 4.
+ *
  * @example
  * ```ts
  * import { Reply } from "@posthorn/smtp";
@@ -13,8 +15,6 @@ import { decodeText, encodeText, printable } from "./text.ts";
  * reply.enhancedCode; // "5.1.1"
  * reply.text; // "no such user"
  * ```
- *
- * Source: RFC 5321 sections 4.2 and 4.2.1, RFC 2034 section 4.
  */
 export class Reply {
   /** The three digits, as a number from 200 to 599. */

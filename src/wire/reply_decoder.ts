@@ -23,6 +23,8 @@ export interface ReplyDecoderOptions extends LineDecoderOptions {
  * A line is three digits of which the first is 2 to 5, then a hyphen (more lines follow), a space, or its end. All lines of a reply bear the same
  * code: where they differ nobody can say which one counts, so that is an error and never a choice. Cost is linear in the octets.
  *
+ * Source: RFC 5321 sections 4.2, 4.2.1 and 4.5.3.1.5.
+ *
  * @example
  * ```ts
  * import { ReplyDecoder } from "@posthorn/smtp";
@@ -31,8 +33,6 @@ export interface ReplyDecoderOptions extends LineDecoderOptions {
  * const bytes = new TextEncoder().encode("250-mx.example\r\n250 PIPELINING\r\n");
  * for (const reply of decoder.push(bytes)) console.log(reply.code, reply.lines); // 250 ["mx.example", "PIPELINING"]
  * ```
- *
- * Source: RFC 5321 sections 4.2, 4.2.1 and 4.5.3.1.5.
  */
 export class ReplyDecoder {
   readonly #lines: LineDecoder;

@@ -66,3 +66,26 @@ Deno.test("the tasks test and test:jsr are the same but for the import map", asy
   assertEquals(command("test").replace(" --import-map=tests/npm_only.json", ""), command("test:jsr"));
   for (const flag of ["--sanitize-ops", "--sanitize-resources"]) assert(command("test").includes(flag), flag);
 });
+
+Deno.test("every public class, function and constant has an example and names its source", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["doc", "--json", "mod.ts"], cwd: root }).output();
+  const { nodes } = JSON.parse(new TextDecoder().decode(stdout));
+  const [module] = Object.values<{ symbols: Declared[] }>(nodes);
+  const values = (module?.symbols ?? []).filter(({ declarations }) =>
+    declarations.some(({ kind }) => ["class", "function", "variable"].includes(kind))
+  );
+  assert(values.length > 20, `${values.length}`);
+  for (const { name, declarations } of values) {
+    const { doc = "", tags = [] } = declarations[0]?.jsDoc ?? {};
+    assert(tags.some(({ kind }) => kind === "example"), `${name} has no example`);
+    assert(/Source: (RFC|draft|WinterTC)/.test(doc), `${name} names no source`);
+  }
+});
+
+interface Declared {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly jsDoc?: { readonly doc?: string; readonly tags?: readonly { kind: string; doc?: string }[] };
+  }[];
+}
