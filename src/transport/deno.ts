@@ -6,10 +6,12 @@
  * the host dialled, and a signal end the attempt. A client certificate is the exception, since `Deno.startTls` takes none.
  *
  * A handshake that is given up ends for the caller at once, but Deno (2.9) keeps its TCP connection until the peer or the process ends.
+ *
+ * @module
  */
 import { SmtpConnectionError, SmtpSecurityError, SmtpUnsupportedError } from "../errors.ts";
 import type { DenoConn, DenoRuntime, DenoTcpConn, DenoTlsConn } from "./runtime_types.ts";
-import type { DialOptions, Socket, SocketInfo, StartTlsOptions } from "./socket.ts";
+import { type DialOptions, messageOf, type Socket, type SocketInfo, type StartTlsOptions } from "./socket.ts";
 
 /** Octets of one read at the most: a reply is far smaller, and the buffer lives as long as the connection. */
 const READ_BUFFER = 16_384;
@@ -17,8 +19,20 @@ const READ_BUFFER = 16_384;
 /**
  * Dials with Deno's own sockets: Happy Eyeballs (RFC 8305), TCP_NODELAY, Mozilla's or the system's authorities and `caCerts`.
  *
+ * Source: RFC 8305, RFC 8314 section 3.
+ *
+ * @param options Where to, and how.
+ * @returns A socket that stands, TLS included where it was asked for.
  * @throws {SmtpConnectionError} `connect`: nobody answered. {SmtpSecurityError} `tls`: the handshake or the certificate failed.
- * {SmtpUnsupportedError} A client certificate with STARTTLS, which `Deno.startTls` cannot present.
+ * {SmtpUnsupportedError} A client certificate with STARTTLS, which `Deno.startTls` cannot present: pass `dialNode`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@posthorn/smtp";
+ * import { dialDeno } from "@posthorn/smtp/transport/deno";
+ *
+ * const open = () => connect({ hostname: "mail.example.com", dial: dialDeno });
+ * ```
  */
 export async function dialDeno(options: DialOptions): Promise<Socket> {
   const deno = runtime();
@@ -47,7 +61,7 @@ async function dialWithCertificate(deno: DenoRuntime, options: DialOptions): Pro
   if (options.secureTransport !== "on" || (serverName !== undefined && serverName !== hostname)) {
     throw new SmtpUnsupportedError("unsupported", "Deno presents a client certificate only with implicit TLS and the host's own name", {
       phase: "connect",
-      hint: 'use tls: "implicit", or pass a dialer that is built on node:tls',
+      hint: 'use tls: "implicit", or the dialer dialNode of "@posthorn/smtp/transport/node"',
     });
   }
   const opening = deno.connectTls({ hostname, port, cert, key, ...(caCerts && { caCerts: [...caCerts] }) });
@@ -94,7 +108,7 @@ async function startTls(deno: DenoRuntime, conn: DenoTcpConn, options: StartTlsO
   if (options.cert !== undefined) {
     throw new SmtpUnsupportedError("unsupported", "Deno cannot present a client certificate after STARTTLS", {
       phase: "starttls",
-      hint: 'use tls: "implicit", or pass a dialer that is built on node:tls',
+      hint: 'use tls: "implicit", or the dialer dialNode of "@posthorn/smtp/transport/node"',
     });
   }
   const hostname = options.serverName;
@@ -165,8 +179,4 @@ function closeQuietly(conn: DenoConn): void {
 
 function tlsError(serverName: string, cause: unknown): SmtpSecurityError {
   return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

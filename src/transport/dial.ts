@@ -24,6 +24,15 @@ export async function dial(options: DialOptions): Promise<Socket> {
     const { dialDeno } = await import("./deno.ts");
     return await dialDeno(options);
   }
+  // With Node's compatibility Workers have a process too, so they are asked for first.
+  if (Reflect.get(globalThis, "navigator")?.userAgent === "Cloudflare-Workers") {
+    const { dialCloudflare } = await import("./cloudflare.ts");
+    return await dialCloudflare(options);
+  }
+  if (Reflect.has(globalThis, "process")) {
+    const { dialNode } = await import("./node.ts");
+    return await dialNode(options);
+  }
   throw new SmtpUnsupportedError("unsupported", "There is no dialer for this runtime", {
     phase: "connect",
     hint: "pass one as the option dial, or an open socket as the option socket",

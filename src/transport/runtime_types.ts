@@ -43,3 +43,77 @@ interface DenoAddr {
   readonly hostname?: string;
   readonly port?: number;
 }
+
+/** What `node.ts` uses of the global `process`. */
+export interface NodeProcess {
+  getBuiltinModule(name: "node:net"): NodeNet;
+  getBuiltinModule(name: "node:tls"): NodeTls;
+}
+
+/** What is used of `node:net`. */
+export interface NodeNet {
+  connect(options: NodeTcpOptions | { readonly path: string }): NodeSocket;
+  isIP(text: string): number;
+}
+
+/** What is used of `node:tls`. */
+export interface NodeTls {
+  connect(options: NodeTlsOptions): NodeSocket;
+  readonly rootCertificates: readonly string[];
+  getCACertificates?(type: "default"): readonly string[];
+}
+
+interface NodeTcpOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly noDelay: boolean;
+  readonly autoSelectFamily: boolean;
+}
+
+interface NodeTlsOptions {
+  readonly socket: NodeSocket;
+  readonly host: string;
+  readonly servername?: string;
+  readonly ca?: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+/** A socket of Node. */
+export interface NodeSocket {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly readableLength: number;
+  readonly destroyed: boolean;
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "connect" | "secureConnect" | "end" | "close", listener: () => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  off(event: "connect" | "secureConnect" | "data" | "end" | "close", listener: () => void): unknown;
+  off(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  off(event: "error", listener: (error: unknown) => void): unknown;
+  write(chunk: Uint8Array, callback: (error?: unknown) => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+}
+
+/** What `cloudflare.ts` uses of `cloudflare:sockets`. */
+export interface CloudflareSockets {
+  connect(
+    address: { readonly hostname: string; readonly port: number },
+    options: { readonly secureTransport: "off" | "starttls"; readonly allowHalfOpen: boolean },
+  ): CloudflareSocket;
+}
+
+/** A socket of Cloudflare Workers. */
+export interface CloudflareSocket {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly opened: Promise<{ readonly remoteAddress?: string; readonly localAddress?: string }>;
+  readonly closed: Promise<void>;
+  startTls(options: { readonly expectedServerHostname: string }): CloudflareSocket;
+  close(): Promise<void>;
+}

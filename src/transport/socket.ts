@@ -85,3 +85,8 @@ export function closeQuietly(socket: Socket): void {
     // A socket of the caller's own may throw.
   }
 }
+
+/** What `cause` says, for the message of the error it becomes the cause of. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
+}

@@ -1,0 +1,99 @@
+/**
+ * The dialer of Cloudflare Workers, on `cloudflare:sockets`. TLS is the platform's: its authorities, its versions. What it cannot do is refused by name
+ * before anything is dialled.
+ *
+ * @module
+ */
+import { SmtpConnectionError, SmtpSecurityError, SmtpUnsupportedError } from "../errors.ts";
+import type { CloudflareSocket, CloudflareSockets } from "./runtime_types.ts";
+import { type DialOptions, messageOf, type Socket, type StartTlsOptions, type TlsOptions } from "./socket.ts";
+
+/** In a constant, so that bundlers for other platforms do not try to find it. */
+const SOCKETS: string = "cloudflare:sockets";
+
+/**
+ * Dials with the sockets of Cloudflare Workers. The platform lets no one connect to port 25.
+ *
+ * Source: WinterTC Sockets API, RFC 8314 section 3.
+ *
+ * @param options Where to, and how.
+ * @returns A socket that stands, TLS included where it was asked for.
+ * @throws {SmtpUnsupportedError} An authority or a certificate of one's own, or a unix socket. {SmtpConnectionError} `connect`: nobody answered.
+ * {SmtpSecurityError} `tls`: the handshake or the certificate failed.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@posthorn/smtp";
+ * import { dialCloudflare } from "@posthorn/smtp/transport/cloudflare";
+ *
+ * const open = (password: string) => connect({ hostname: "mail.example.com", dial: dialCloudflare, auth: { username: "alice", password } });
+ * ```
+ */
+export async function dialCloudflare(options: DialOptions): Promise<Socket> {
+  const { hostname, port, secureTransport, signal } = options;
+  refuse(options);
+  const { connect }: CloudflareSockets = await import(/* @vite-ignore */ /* webpackIgnore: true */ SOCKETS);
+  // Implicit TLS is started by us too: then a failed handshake can be told from a host that does not answer.
+  const raw = connect({ hostname, port }, { secureTransport: secureTransport === "off" ? "off" : "starttls", allowHalfOpen: false });
+  await opened(raw, signal, (cause) => {
+    return new SmtpConnectionError("connect", `Cannot connect to ${hostname}:${port}: ${messageOf(cause)}`, { phase: "connect", cause });
+  });
+  if (secureTransport === "on") return await startTls(raw, { ...options.tls, serverName: options.tls.serverName ?? hostname, signal });
+  return socketOf(raw, { secureTransport, ...(secureTransport === "starttls" && { startTls: (options) => startTls(raw, options) }) });
+}
+
+async function startTls(raw: CloudflareSocket, options: StartTlsOptions): Promise<Socket> {
+  refuseTls(options);
+  const { serverName, signal } = options;
+  const errorOf = (cause: unknown) => new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
+  let secure: CloudflareSocket;
+  try {
+    secure = raw.startTls({ expectedServerHostname: serverName });
+  } catch (cause) {
+    closeIgnoring(raw);
+    throw errorOf(cause);
+  }
+  await opened(secure, signal, errorOf);
+  return socketOf(secure, { secureTransport: "on" });
+}
+
+function refuse({ path, tls }: DialOptions): void {
+  if (path !== undefined) throw unsupported("a unix socket");
+  refuseTls(tls);
+}
+
+function refuseTls({ caCerts, cert, key }: TlsOptions): void {
+  if (caCerts !== undefined) throw unsupported("authorities of one's own (caCerts)");
+  if (cert !== undefined || key !== undefined) throw unsupported("a client certificate");
+}
+
+function unsupported(what: string): SmtpUnsupportedError {
+  return new SmtpUnsupportedError("unsupported", `Cloudflare Workers do not know ${what}`, { phase: "connect" });
+}
+
+/** Waits until `socket` stands. */
+async function opened(socket: CloudflareSocket, signal: AbortSignal | undefined, errorOf: (cause: unknown) => Error): Promise<void> {
+  socket.closed.catch(() => {});
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => onAbort = () => reject(signal?.reason));
+  aborted.catch(() => {});
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort);
+  try {
+    await Promise.race([aborted, socket.opened]);
+  } catch (cause) {
+    closeIgnoring(socket);
+    throw signal?.aborted ? signal.reason : errorOf(cause);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function socketOf(socket: CloudflareSocket, more: Pick<Socket, "secureTransport" | "startTls">): Socket {
+  const { readable, writable, opened } = socket;
+  return { ...more, readable, writable, opened, close: () => socket.close() };
+}
+
+function closeIgnoring(socket: CloudflareSocket): void {
+  socket.close().catch(() => {});
+}
