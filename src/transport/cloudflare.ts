@@ -18,7 +18,7 @@ const SOCKETS: string = "cloudflare:sockets";
  *
  * @param options Where to, and how.
  * @returns A socket that stands, TLS included where it was asked for.
- * @throws {SmtpUnsupportedError} An authority or a certificate of one's own, or a unix socket. {SmtpConnectionError} `connect`: nobody answered.
+ * @throws {SmtpUnsupportedError} An authority or a certificate of one's own, another `serverName` than the host's, or a unix socket. {SmtpConnectionError} `connect`: nobody answered.
  * {SmtpSecurityError} `tls`: the handshake or the certificate failed.
  *
  * @example
@@ -38,17 +38,18 @@ export async function dialCloudflare(options: DialOptions): Promise<Socket> {
   await opened(raw, signal, (cause) => {
     return new SmtpConnectionError("connect", `Cannot connect to ${hostname}:${port}: ${messageOf(cause)}`, { phase: "connect", cause });
   });
-  if (secureTransport === "on") return await startTls(raw, { ...options.tls, serverName: options.tls.serverName ?? hostname, signal });
-  return socketOf(raw, { secureTransport, ...(secureTransport === "starttls" && { startTls: (options) => startTls(raw, options) }) });
+  if (secureTransport === "on") return await startTls(raw, hostname, { ...options.tls, serverName: hostname, signal });
+  return socketOf(raw, { secureTransport, ...(secureTransport === "starttls" && { startTls: (options) => startTls(raw, hostname, options) }) });
 }
 
-async function startTls(raw: CloudflareSocket, options: StartTlsOptions): Promise<Socket> {
-  refuseTls(options);
+async function startTls(raw: CloudflareSocket, hostname: string, options: StartTlsOptions): Promise<Socket> {
+  refuseTls(hostname, options);
   const { serverName, signal } = options;
   const errorOf = (cause: unknown) => new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
   let secure: CloudflareSocket;
   try {
-    secure = raw.startTls({ expectedServerHostname: serverName });
+    // The platform checks the certificate against the host that was dialled; it knows the option of another name, but not its meaning.
+    secure = raw.startTls();
   } catch (cause) {
     closeIgnoring(raw);
     throw errorOf(cause);
@@ -57,12 +58,13 @@ async function startTls(raw: CloudflareSocket, options: StartTlsOptions): Promis
   return socketOf(secure, { secureTransport: "on" });
 }
 
-function refuse({ path, tls }: DialOptions): void {
+function refuse({ hostname, path, tls }: DialOptions): void {
   if (path !== undefined) throw unsupported("a unix socket");
-  refuseTls(tls);
+  refuseTls(hostname, tls);
 }
 
-function refuseTls({ caCerts, cert, key }: TlsOptions): void {
+function refuseTls(hostname: string, { caCerts, cert, key, serverName = hostname }: TlsOptions): void {
+  if (serverName !== hostname) throw unsupported("another name for the server than that of the host (serverName)");
   if (caCerts !== undefined) throw unsupported("authorities of one's own (caCerts)");
   if (cert !== undefined || key !== undefined) throw unsupported("a client certificate");
 }

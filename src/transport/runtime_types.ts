@@ -114,6 +114,6 @@ export interface CloudflareSocket {
   readonly writable: WritableStream<Uint8Array>;
   readonly opened: Promise<{ readonly remoteAddress?: string; readonly localAddress?: string }>;
   readonly closed: Promise<void>;
-  startTls(options: { readonly expectedServerHostname: string }): CloudflareSocket;
+  startTls(): CloudflareSocket;
   close(): Promise<void>;
 }
