@@ -1,0 +1,89 @@
+/**
+ * What the library weighs: bundles by esbuild, minified and gzipped, and what a cold import costs. `deno task size` prints it; a test keeps the README's
+ * figures true. The ratio is taken in one run, alternating, as medians.
+ */
+import { installRuntimes } from "../tests/runtimes/runtimes.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** Octets of a bundle. */
+export interface Size {
+  readonly minified: number;
+  readonly gzipped: number;
+}
+
+/**
+ * Sizes of what a program carries: `connect` and `send` alone, and every export. The adapters of the other runtimes are loaded when they are first
+ * needed, as chunks of their own, so `core` is without them and `adapter` is the largest of them.
+ */
+export async function sizes(): Promise<{ readonly core: Size; readonly everything: Size; readonly adapter: Size }> {
+  const folder = await installRuntimes();
+  const adapters = ["deno", "node", "cloudflare"];
+  const measured = await Promise.all(adapters.map((name) => bundled(folder, `export * from "${ROOT}src/transport/${name}.ts";`)));
+  return {
+    core: await bundled(folder, `export { connect } from "${ROOT}mod.ts";`, adapters),
+    everything: await bundled(folder, `export * from "${ROOT}mod.ts";`, adapters),
+    adapter: measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest),
+  };
+}
+
+async function bundled(folder: string, source: string, without: readonly string[] = []): Promise<Size> {
+  const child = new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
+    args: ["--bundle", "--minify", "--format=esm", "--target=es2022", "--loader=ts", ...without.map((name) => `--external:*/${name}.ts`)],
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(source));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  if (!success) throw new Error("esbuild failed");
+  const zipped = await new Response(new Blob([stdout]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+  return { minified: stdout.length, gzipped: zipped.byteLength };
+}
+
+/** A size as it is printed: kB of 1000 octets. */
+export function kilobytes(octets: number): string {
+  return `${(octets / 1000).toFixed(1)} kB`;
+}
+
+/** How much longer a process takes that imports the library besides `node:net` and `node:tls`, as a ratio of medians. */
+async function coldImport(rounds = 15): Promise<number> {
+  const folder = await installRuntimes();
+  const work = await Deno.makeTempDir();
+  try {
+    const bundle = `${work}/library.mjs`;
+    await new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
+      args: [`${ROOT}mod.ts`, "--bundle", "--format=esm", "--target=es2022", "--log-level=error", `--outfile=${bundle}`],
+    }).output();
+    await Deno.writeTextFile(`${work}/empty.mjs`, "export {};\n");
+    const builtins = 'import "node:net"; import "node:tls";';
+    await Deno.writeTextFile(`${work}/with.mjs`, `${builtins} import "./library.mjs";\n`);
+    await Deno.writeTextFile(`${work}/without.mjs`, `${builtins} import "./empty.mjs";\n`);
+    const times: Record<string, number[]> = { "with.mjs": [], "without.mjs": [] };
+    for (let round = 0; round < rounds; round++) {
+      for (const [file, list] of Object.entries(times)) {
+        const begin = performance.now();
+        await new Deno.Command(`${folder}/node_modules/node24/bin/node`, { args: [`${work}/${file}`] }).output();
+        list.push(performance.now() - begin);
+      }
+    }
+    return median(times["with.mjs"]!) / median(times["without.mjs"]!);
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;
+}
+
+if (import.meta.main) {
+  const { core, everything, adapter } = await sizes();
+  for (const [name, { minified, gzipped }] of Object.entries({ "connect and send": core, everything, "the largest adapter": adapter })) {
+    console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);
+  }
+  console.log(`cold import on Node 24: ${(await coldImport()).toFixed(2)} times a program with node:net and node:tls alone`);
+}
