@@ -1,0 +1,33 @@
+/**
+ * `node symbols.js SUBPATH...`: what the package's declarations export, as JSON: for each subpath the symbols, and for each whether it is documented
+ * and which documented members it has.
+ */
+import process from "node:process";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import ts from "typescript";
+
+const root = resolve("node_modules/@posthorn/smtp");
+const { exports } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
+const subpaths = process.argv.slice(2);
+const fileOf = (subpath) => resolve(root, exports[subpath].types);
+const options = {
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
+  types: [],
+};
+const program = ts.createProgram(subpaths.map(fileOf), options);
+const checker = program.getTypeChecker();
+
+const isDocumented = (symbol) => symbol.getDocumentationComment(checker).length > 0;
+const describe = (exported) => {
+  const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+  const members = [...symbol.members?.values() ?? [], ...symbol.exports?.values() ?? []].filter(isDocumented).map(({ name }) => name).sort();
+  return [exported.name, { isDocumented: isDocumented(symbol), members }];
+};
+const result = subpaths.map((subpath) => {
+  const module = checker.getSymbolAtLocation(program.getSourceFile(fileOf(subpath)));
+  return [subpath, Object.fromEntries(checker.getExportsOfModule(module).map(describe))];
+});
+console.log(JSON.stringify(Object.fromEntries(result)));
