@@ -3,7 +3,7 @@
  * that judge it, so it needs the npm registry, and Node. Every step runs, whatever became of the others; the exit code says whether all went well.
  */
 import { BUNDLERS, checkBundle } from "./check_npm/bundles.ts";
-import { checkRequire, checkTypes } from "./check_npm/consumers.ts";
+import { checkOldestNode, checkRequire, checkTypes } from "./check_npm/consumers.ts";
 import { checkContents, checkPackageJson } from "./check_npm/contents.ts";
 import { checkDeclarations, checkValues } from "./check_npm/exports.ts";
 import { NpmProject } from "./check_npm/project.ts";
@@ -23,7 +23,8 @@ const STEPS: readonly Step[] = [
   ["attw finds nothing", (project) => project.tool("attw", "--profile", "esm-only", project.tarball)],
   ["tsc --strict, resolution nodenext", (project) => checkTypes(project, "nodenext")],
   ["tsc --strict, resolution bundler", (project) => checkTypes(project, "bundler")],
-  ...[22, 24].map((major): Step => [`CommonJS requires it on Node ${major}, and sends`, (project) => checkRequire(project, major)]),
+  ["the oldest Node of package.json imports it, and sends", checkOldestNode],
+  ...["22", "24"].map((version): Step => [`CommonJS requires it on Node ${version}, and sends`, (project) => checkRequire(project, version)]),
   ...BUNDLERS.flatMap((bundler) =>
     (["node", "workers"] as const).map((platform): Step => {
       return [`${bundler} bundles it for ${platform}, and the bundle sends`, (project) => checkBundle(project, bundler, platform)];

@@ -1,4 +1,5 @@
 /** Projects that use the package: in TypeScript with each way of resolving it, and in CommonJS. */
+import { metadata, PROJECT } from "../npm_metadata.ts";
 import type { NpmProject } from "./project.ts";
 
 /** What a project takes its globals from: browsers' declarations, Node's or Workers'. */
@@ -34,6 +35,12 @@ export async function checkTypes(project: NpmProject, moduleResolution: "nodenex
 }
 
 /** A program in CommonJS requires the package and sends a message with it, on a Node that can require modules. */
-export async function checkRequire(project: NpmProject, major: number): Promise<void> {
-  await project.script(["require.cjs"], await project.node(major));
+export async function checkRequire(project: NpmProject, version: string): Promise<void> {
+  await project.script(["require.cjs"], await project.node(version));
+}
+
+/** The oldest Node that package.json promises imports the package and sends a message with it. */
+export async function checkOldestNode(project: NpmProject): Promise<void> {
+  const oldest = metadata(PROJECT).engines.node.replace(">=", "");
+  await project.script(["send.js", "sender.js", "node"], await project.node(oldest));
 }

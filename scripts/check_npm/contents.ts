@@ -10,14 +10,11 @@ export async function checkContents({ installed }: NpmProject): Promise<void> {
   const paths = await filesBelow(installed);
   assertSame(strangers(paths), [], "files that do not belong in the package");
   assertSame(DOCUMENTS.filter((name) => !paths.includes(name)), [], "missing documents");
-  const machine = [Deno.realPathSync("."), Deno.env.get("HOME"), Deno.env.get("USERPROFILE")].filter((place) =>
-    place !== undefined && place.length > 1
-  );
+  const homes = [Deno.env.get("HOME"), Deno.env.get("USERPROFILE")].filter((home) => home !== undefined && home.length > 1);
+  const places = [Deno.realPathSync("."), ...homes.flatMap((home) => [`${home}/`, `${home}\\`]), "file://"];
   for (const path of paths) {
     const text = await Deno.readTextFile(`${installed}/${path}`);
-    for (const place of [...machine, "file://"]) {
-      if (text.includes(`${place}`)) throw new Error(`${path} names a place of this machine: ${place}`);
-    }
+    for (const place of places) if (text.includes(place)) throw new Error(`${path} names a place of this machine: ${place}`);
     if (/^\/\/[#@] source(Mapping)?URL=/m.test(text)) throw new Error(`${path} refers to a source map`);
     if (!path.endsWith(".d.ts")) continue;
     const isFinished = text.startsWith("/// <reference lib=") || withDisposable(text) === text;

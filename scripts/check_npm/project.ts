@@ -53,14 +53,14 @@ export class NpmProject implements AsyncDisposable {
   }
 
   /** Installs one version of Node from npm, in a folder of its own, and resolves with its binary. */
-  async node(major: number): Promise<string> {
-    const folder = `${this.folder}/node${major}`;
+  async node(version: string): Promise<string> {
+    const folder = `${this.folder}/node${version}`;
     // The packages are named for the platform as Node names it, with "win" for Windows.
     const platform = { linux: "linux", darwin: "darwin", windows: "win" }[Deno.build.os as string];
     const name = `node-${platform}-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
     await Deno.mkdir(folder);
     await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify({ private: true }));
-    await run("npm", ["install", ...QUIET, `${name}@${major}`], { cwd: folder });
+    await run("npm", ["install", ...QUIET, `${name}@${version}`], { cwd: folder });
     return `${folder}/node_modules/${name}/bin/node`;
   }
 

@@ -3,19 +3,30 @@
  * and which documented members it has.
  */
 import process from "node:process";
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import ts from "typescript";
 
-const root = resolve("node_modules/@posthorn/smtp");
-const { exports } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
 const subpaths = process.argv.slice(2);
-const fileOf = (subpath) => resolve(root, exports[subpath].types);
 const options = {
   module: ts.ModuleKind.NodeNext,
   moduleResolution: ts.ModuleResolutionKind.NodeNext,
   lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
   types: [],
+};
+const importer = resolve("importer.ts");
+/** Where TypeScript itself finds the declarations of a subpath. */
+const fileOf = (subpath) => {
+  const { resolvedModule } = ts.resolveModuleName(
+    `@posthorn/smtp${subpath.slice(1)}`,
+    importer,
+    options,
+    ts.sys,
+    undefined,
+    undefined,
+    ts.ModuleKind.ESNext,
+  );
+  if (resolvedModule === undefined) throw new Error(`TypeScript finds no declarations for ${subpath}`);
+  return resolvedModule.resolvedFileName;
 };
 const program = ts.createProgram(subpaths.map(fileOf), options);
 const checker = program.getTypeChecker();
