@@ -3,6 +3,7 @@
  * stream is described as it flows, and one that breaks a promise made to the server ends the message before its final dot.
  */
 import { type SmtpPhase, SmtpUnsupportedError } from "./errors.ts";
+import type { Clock } from "./session/clock.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { DotStuffer, type LineEndings } from "./wire/dot_stuffer.ts";
@@ -19,6 +20,8 @@ export type MessageBody = string | Uint8Array | Blob | ReadableStream<Uint8Array
 const BLOCK = 65_536;
 /** Octets gathered from small chunks before they are written: a write of one octet costs as much as one of a few thousand. */
 const GATHER = 16_384;
+/** How long gathered octets wait for more of a slow source, in milliseconds: a server that hears nothing for minutes hangs up. */
+const PATIENCE = 1_000;
 
 /** A body that was checked, and what is known of it. */
 export interface PreparedBody {
@@ -34,6 +37,7 @@ export interface ContentPromise {
   readonly isEightBitAllowed: boolean;
   /** Octets at most (RFC 1870), where there is a limit. */
   readonly maxSize?: number | undefined;
+  readonly clock: Clock;
 }
 
 /**
@@ -114,6 +118,8 @@ class StuffedContent implements Content {
   /** What the source gave and the socket has not taken. */
   #rest: Uint8Array = new Uint8Array(0);
   #octets = 0;
+  /** The chunk that is being read, where the last piece did not wait for it. */
+  #reading: Promise<Uint8Array | undefined> | undefined;
 
   constructor(source: Source, lineEndings: LineEndings, promise: ContentPromise) {
     this.#source = source;
@@ -123,17 +129,25 @@ class StuffedContent implements Content {
 
   async next(): Promise<ContentPiece> {
     const parts: Uint8Array[] = [];
-    for (let length = 0; length < GATHER;) {
-      if (this.#rest.length === 0) {
-        const chunk = await this.#source.read();
-        if (chunk === undefined) return { octets: concat([...parts, this.#stuffer.finish()]), last: true };
-        this.#check(chunk);
-        this.#rest = chunk;
+    let late: Late | undefined;
+    try {
+      for (let length = 0; length < GATHER;) {
+        if (this.#rest.length === 0) {
+          this.#reading ??= this.#read();
+          const chunk = await (late === undefined ? this.#reading : Promise.race([this.#reading, late.promise]));
+          if (chunk === "late") break;
+          this.#reading = undefined;
+          if (chunk === undefined) return { octets: concat([...parts, this.#stuffer.finish()]), last: true };
+          this.#rest = chunk;
+        }
+        const block = this.#rest.subarray(0, BLOCK);
+        this.#rest = this.#rest.subarray(block.length);
+        parts.push(this.#stuffer.push(block));
+        length += block.length;
+        if (length < GATHER) late ??= lateness(this.#promise.clock);
       }
-      const block = this.#rest.subarray(0, BLOCK);
-      this.#rest = this.#rest.subarray(block.length);
-      parts.push(this.#stuffer.push(block));
-      length += block.length;
+    } finally {
+      late?.cancel();
     }
     return { octets: concat(parts), last: false };
   }
@@ -142,12 +156,31 @@ class StuffedContent implements Content {
     this.#source.cancel(reason);
   }
 
-  #check(chunk: Uint8Array): void {
+  /** Reads on, and holds the source to what was promised. */
+  #read(): Promise<Uint8Array | undefined> {
     const { isEightBitAllowed, maxSize } = this.#promise;
-    this.#octets += chunk.length;
-    if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, "data");
-    if (!isEightBitAllowed && isEightBit(chunk)) throw eightBit("data");
+    const reading = this.#source.read().then((chunk) => {
+      this.#octets += chunk?.length ?? 0;
+      if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, "data");
+      if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit("data");
+      return chunk;
+    });
+    // It may outlive the message, and then nobody asks what came of it.
+    reading.catch(() => {});
+    return reading;
   }
+}
+
+/** The moment from which a source is late. */
+interface Late {
+  readonly promise: Promise<"late">;
+  cancel(): void;
+}
+
+function lateness(clock: Clock): Late {
+  let cancel = () => {};
+  const promise = new Promise<"late">((resolve) => cancel = clock.schedule(() => resolve("late"), PATIENCE));
+  return { promise, cancel: () => cancel() };
 }
 
 /** The error of 8-bit content without 8BITMIME (RFC 6152 section 3). */

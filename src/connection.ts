@@ -158,7 +158,7 @@ export class SmtpConnection implements AsyncDisposable {
    */
   async dotStuff(body: MessageBody, options: DotStuffOptions = {}): Promise<Reply> {
     const { lineEndings = "normalize", signal, timeout } = options;
-    const content = prepareBody(body, lineEndings).open({ isEightBitAllowed: true });
+    const content = prepareBody(body, lineEndings).open({ isEightBitAllowed: true, clock: this.#session.options.clock });
     return await this.#issue({ verb: ".", content, signal, timeout });
   }
 

@@ -67,8 +67,8 @@ async function sendContent(
   recipients: Recipients,
   signal: AbortSignal | undefined,
 ): Promise<Reply> {
-  const { extensions } = session;
-  const content = body.open({ isEightBitAllowed: extensions.has("8BITMIME"), maxSize: extensions.maxSize });
+  const { extensions, options: { clock } } = session;
+  const content = body.open({ isEightBitAllowed: extensions.has("8BITMIME"), maxSize: extensions.maxSize, clock });
   const reply = (await session.issue({ verb: ".", label: CONTENT, content, signal, about: () => recipients }))!;
   if (reply.isPositive) return reply;
   throw refusal(session, CONTENT, reply, { phase: "data", ...recipients });

@@ -33,6 +33,10 @@ class Source {
     this.#controller.enqueue(chunk);
   }
 
+  end(): void {
+    this.#controller.close();
+  }
+
   fail(error: unknown): void {
     this.#controller.error(error);
   }
@@ -231,4 +235,23 @@ Deno.test("SmtpClient gathers small chunks into few writes", async () => {
   await send(client, ReadableStream.from(Array.from(bytes(octets), (octet) => Uint8Array.of(octet))));
   assertEquals(server.writes.length, 3, "EHLO, the envelope, the content");
   client.close();
+});
+
+Deno.test("SmtpClient does not hold back what a slow source has given", async () => {
+  const server = new ScriptedServer(`${HELLO}\n${EIGHT}\n${GO}\nC: slow\nC: slower\nC: .\nS: 250 ok\nS: {silence}`);
+  const clock = new FakeClock();
+  const client = await connectTo(server, { clock });
+  const source = new Source(bytes("slow\r\n"));
+  const sending = send(client, source.stream);
+  for (let turn = 0; turn < 10; turn++) await settled();
+  assertEquals(server.writes.length, 2, "EHLO and the envelope");
+  await clock.advance(1_000);
+  assertEquals(server.writes.at(-1), "slow\r\n");
+  source.give(bytes("slower\r\n"));
+  source.end();
+  await sending;
+  assertEquals(server.writes.at(-1), "slower\r\n.\r\n");
+  client.close();
+  server.check();
+  assertEquals(clock.pending, 0);
 });
