@@ -326,6 +326,8 @@ export class Pipeline {
   #onEndOfStream(error: unknown): void {
     const cause = error ?? this.#writeError?.cause;
     if (cause instanceof SmtpProtocolError) this.fail((facts) => new SmtpProtocolError(cause.message, { ...facts, cause }));
+    // A platform may tell only now that its handshake has failed.
+    else if (cause instanceof SmtpSecurityError) this.fail((facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause }));
     else this.fail((facts) => disconnected({ ...facts, cause }));
   }
 

@@ -55,7 +55,46 @@ async function startTls(raw: CloudflareSocket, hostname: string, options: StartT
     throw errorOf(cause);
   }
   await opened(secure, signal, errorOf);
-  return socketOf(secure, { secureTransport: "on" });
+  return { ...socketOf(secure, { secureTransport: "on" }), ...guarded(secure, () => errorOf(new Error(SILENT_END))) };
+}
+
+/** What can be said of a connection that ended before TLS was seen to stand. */
+const SILENT_END = "the certificate is not trusted, or the server hung up; Workers do not tell which";
+
+/**
+ * Not every version of the platform waits for the handshake before it says that TLS stands (workerd 2026-04-26 does not, 2026-11-17 does). Where it does
+ * not, a handshake that fails looks like a server that hangs up: the stream just ends. So an end before any octet has crossed is taken for that. Nothing
+ * is ever sent to a peer that is not trusted, since a write waits for the handshake.
+ */
+function guarded({ readable, writable }: CloudflareSocket, errorOf: () => SmtpSecurityError): Pick<Socket, "readable" | "writable"> {
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  // Every write is awaited; that the stream as a whole has failed is no news then.
+  writer.closed.catch(() => {});
+  let hasCrossed = false;
+  return {
+    readable: new ReadableStream<Uint8Array>({
+      async pull(controller): Promise<void> {
+        try {
+          const { done, value } = await reader.read();
+          if (done && !hasCrossed) throw errorOf();
+          if (done) return controller.close();
+          hasCrossed = true;
+          controller.enqueue(value);
+        } catch (cause) {
+          throw hasCrossed ? cause : errorOf();
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    }, { highWaterMark: 0 }),
+    writable: new WritableStream<Uint8Array>({
+      async write(octets): Promise<void> {
+        await writer.write(octets);
+        hasCrossed = true;
+      },
+      abort: (reason) => writer.abort(reason),
+    }),
+  };
 }
 
 function refuse({ hostname, path, tls }: DialOptions): void {
