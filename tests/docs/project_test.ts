@@ -1,5 +1,6 @@
 /** What holds the project together: the layers, the import maps, and the two small files that stand in for JSR's packages. */
 import { assert, assertEquals } from "@std/assert";
+import { installRuntimes } from "../runtimes/runtimes.ts";
 import { layerFault } from "../../scripts/lint_layers.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -80,6 +81,36 @@ Deno.test("every public class, function and constant has an example and names it
     assert(tags.some(({ kind }) => kind === "example"), `${name} has no example`);
     assert(/Source: (RFC|draft|WinterTC)/.test(doc), `${name} names no source`);
   }
+});
+
+Deno.test("the source checks under plain tsc with the platform's types alone: no runtime's ambient ones", async () => {
+  const folder = await installRuntimes();
+  const config = await Deno.makeTempFile({ suffix: ".json" });
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    target: "es2022",
+    module: "esnext",
+    moduleResolution: "bundler",
+    allowImportingTsExtensions: true,
+    lib: ["esnext", "dom", "dom.iterable"],
+    types: [],
+  };
+  await Deno.writeTextFile(config, JSON.stringify({ compilerOptions, files: [new URL("mod.ts", root).pathname] }));
+  const { code, stdout } = await new Deno.Command(`${folder}/node_modules/node24/bin/node`, {
+    args: [`${folder}/node_modules/typescript/bin/tsc`, "--project", config],
+  }).output();
+  await Deno.remove(config);
+  assertEquals([code, new TextDecoder().decode(stdout)], [0, ""]);
+});
+
+Deno.test("the source has no any and silences no checker", async () => {
+  const { code, stdout } = await new Deno.Command("grep", {
+    args: ["-rnE", ": any\\b|<any>|as any\\b|as unknown as|@ts-ignore|@ts-expect-error|@ts-nocheck", "mod.ts", "src"],
+    cwd: root,
+  }).output();
+  // 1 says that nothing was found, 2 that nothing was searched.
+  assertEquals([code, new TextDecoder().decode(stdout)], [1, ""]);
 });
 
 interface Declared {

@@ -44,6 +44,7 @@ const PACKAGES = [
   "@oven/bun-linux-x64@1.4.5",
   "@cloudflare/workerd-linux-64@1.20261117.1",
   "esbuild@0.28.2",
+  "typescript@5.9.3",
 ];
 
 const FOLDER = new URL("../../.cache/runtimes", import.meta.url).pathname;
