@@ -238,6 +238,8 @@ export async function connect(target: string | URL | ConnectOptions, options: Co
     if (needsTls) await client.startTls({ signal });
     else if (tls === "opportunistic" && !client.isSecure) await startTlsIfOffered(client, signal);
     if (auth !== undefined) await client.login(auth, { signal });
+    // Where there is no TLS to be started, what the server says unasked from here on must not be taken for the reply to the next command.
+    if (!client.isClosed && !client.extensions.has("STARTTLS")) sessionOf(connection).watch();
     return client;
   } catch (error) {
     await client.quit({ signal });

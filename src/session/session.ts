@@ -196,6 +196,11 @@ export class Session {
     this.#pipeline.fail((facts) => new SmtpConnectionError("closed", message, facts));
   }
 
+  /** Reads on while nothing is owed, from now on: nobody will start TLS any more. */
+  watch(): void {
+    this.#pipeline.watch();
+  }
+
   #predict(): SessionState {
     return this.#predicted ??= [...this.#pending.values()].reduce(hoped, this.#state);
   }
