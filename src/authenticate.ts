@@ -84,8 +84,9 @@ async function proveOrClose(connection: SmtpConnection, name: string, exchange: 
 /** One exchange, to the server's last word. */
 async function prove(connection: SmtpConnection, name: string, exchange: SaslExchange, signal: AbortSignal | undefined): Promise<Reply> {
   const options = signal === undefined ? {} : { signal };
-  const { clock, timeouts } = sessionOf(connection).options;
-  const bounds = { clock, timeout: timeouts.command, signal, what: `The answer of the mechanism ${name}`, facts: AUTH };
+  const { ended, options: { clock, timeouts } } = sessionOf(connection);
+  const ends = AbortSignal.any([ended, ...(signal === undefined ? [] : [signal])]);
+  const bounds = { clock, timeout: timeouts.command, signal: ends, what: `The answer of the mechanism ${name}`, facts: AUTH };
   let first = exchange.initialResponse;
   const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
   let reply = await connection.auth(name, isShort ? first : undefined, options);
@@ -98,6 +99,8 @@ async function prove(connection: SmtpConnection, name: string, exchange: SaslExc
       response = first ?? await bounded(bounds, async () => await exchange.respond(challenge));
       first = undefined;
     } catch (cause) {
+      // The session has ended meanwhile, and says why.
+      if (connection.isClosed) await connection.authCancel(options);
       // Given up by the caller, or by the clock: there is no time for courtesies.
       if (cause instanceof SmtpConnectionError) throw cause;
       await connection.authCancel(options);

@@ -1,7 +1,7 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
 import { authenticate } from "./authenticate.ts";
 import { sessionOf, SmtpConnection } from "./connection.ts";
-import { type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
+import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
 import { type Message, prepareMessage } from "./message.ts";
 import { type Auth, checkAuth, checkBoolean, type ConnectOptions, optionsOfUrl, own, resolveOptions } from "./options.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
@@ -96,7 +96,8 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /**
-   * STARTTLS, the handshake, and EHLO again: what was said in the clear does not count. When it fails the connection has ended.
+   * STARTTLS, the handshake, and EHLO again: what was said in the clear does not count. A server that refuses leaves the connection as it was; when
+   * anything else fails it has ended.
    *
    * @throws {SmtpSecurityError} The server does not offer it (`insecure`), or the handshake or the certificate failed (`tls`). {SmtpReplyError} The
    * server refused. {SmtpStateError} TLS stands already. {SmtpProtocolError} The server spoke in the clear behind its 220.
@@ -139,7 +140,7 @@ export class SmtpClient implements AsyncDisposable {
   async verify(options: SignalOptions = {}): Promise<void> {
     const { signal } = options;
     const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), signal);
-    if (!reply.isPositive) throw refused("NOOP", reply, { phase: "command" });
+    if (!reply.isPositive) throw this.#refused("NOOP", reply, "command");
   }
 
   /**
@@ -168,15 +169,22 @@ export class SmtpClient implements AsyncDisposable {
     await this.quit();
   }
 
+  /** The error of a reply that is no yes. One that is no no either ends the connection: nobody can tell where it stands. */
+  #refused(command: string, reply: Reply, phase: SmtpPhase): SmtpReplyError | SmtpProtocolError {
+    if (reply.isTransient || reply.isPermanent) return new SmtpReplyError(`The server refused ${command}: ${reply}`, { phase, command, reply });
+    if (phase !== "greeting") this.close();
+    return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
+  }
+
   async #hello({ signal, isEsmtpRequired = false }: HelloOptions): Promise<Extensions> {
     const { connection } = this;
     const { greeting } = connection;
-    if (greeting.code !== 220) throw refused("the connection", greeting, { phase: "greeting" });
+    if (greeting.code !== 220) throw this.#refused("the connection", greeting, "greeting");
     const ehlo = await connection.ehlo(this.#name, calling(signal));
     if (EHLO_UNKNOWN.includes(ehlo.code) && !isEsmtpRequired) {
       const helo = await connection.helo(this.#name, calling(signal));
-      if (!helo.isPositive) throw refused("HELO", helo, { phase: "helo" });
-    } else if (!ehlo.isPositive) throw refused("EHLO", ehlo, { phase: "ehlo" });
+      if (!helo.isPositive) throw this.#refused("HELO", helo, "helo");
+    } else if (!ehlo.isPositive) throw this.#refused("EHLO", ehlo, "ehlo");
     return connection.extensions;
   }
 
@@ -191,7 +199,7 @@ export class SmtpClient implements AsyncDisposable {
       });
     }
     const reply = await connection.startTls(calling(signal));
-    if (reply.code !== 220) throw refused("STARTTLS", reply, { phase: "starttls" });
+    if (reply.code !== 220) throw this.#refused("STARTTLS", reply, "starttls");
     try {
       await connection.upgrade(undefined, calling(signal));
     } catch (error) {
@@ -260,12 +268,6 @@ async function startTlsIfOffered(client: SmtpClient, signal: AbortSignal | undef
 /** A call's own options; the verbs tell an absent signal from none. */
 function calling(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
-}
-
-function refused(what: string, reply: Reply, facts: SmtpErrorFacts): SmtpReplyError | SmtpProtocolError {
-  const isRefusal = reply.isTransient || reply.isPermanent;
-  const message = `The server ${isRefusal ? "refused" : "answered"} ${what}: ${reply}`;
-  return isRefusal ? new SmtpReplyError(message, { ...facts, reply }) : new SmtpProtocolError(message, { ...facts, reply });
 }
 
 /** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */

@@ -1,7 +1,7 @@
 /** The low level: one method a verb. A verb resolves with the server's reply, whatever its code; only what ends the connection rejects. */
 import { type MessageBody, prepareBody } from "./body.ts";
 import { openSession } from "./open_session.ts";
-import { checkTimeout, type ConnectionOptions, resolveOptions } from "./options.ts";
+import { checkMechanismName, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
 import type { Command, Session } from "./session/session.ts";
 import type { SessionState } from "./session/state.ts";
 import type { TlsOptions } from "./transport/socket.ts";
@@ -214,7 +214,7 @@ export class SmtpConnection implements AsyncDisposable {
    * {SmtpStateError} TLS stands already, or a reply is owed. {SmtpUnsupportedError} The socket cannot.
    */
   async upgrade(tls?: TlsOptions, options?: Pick<CallOptions, "signal">): Promise<void> {
-    await this.#session.upgrade(tls, options?.signal);
+    await this.#session.upgrade(tls && checkTlsOptions(tls), options?.signal);
   }
 
   /**
@@ -222,7 +222,7 @@ export class SmtpConnection implements AsyncDisposable {
    * {@linkcode authCancel}. Neither line nor reply enters a log (RFC 4954 section 4).
    */
   async auth(mechanism: string, initialResponse?: Uint8Array, options?: CallOptions): Promise<Reply> {
-    const name = commandLine("AUTH", mechanism);
+    const name = commandLine("AUTH", checkMechanismName(mechanism));
     // An empty initial response is written "=", to be told from none.
     const response = initialResponse === undefined ? "" : ` ${encodeBase64(initialResponse) || "="}`;
     return await this.#secret("AUTH", name + response, response === "" ? name : `${name} ***`, options);
@@ -258,6 +258,7 @@ export class SmtpConnection implements AsyncDisposable {
 
   /** Takes `extensions` for what the server offers, for one that says it in no EHLO: `["PIPELINING", "SIZE 1000000"]`. */
   setExtensions(extensions: Iterable<string>): void {
+    if (typeof extensions === "string") throw new TypeError("Cannot use extensions as it must be a list of lines: current value is one text");
     this.#session.extensions = new Extensions(extensions);
   }
 
@@ -291,7 +292,8 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
-    return await this.#issue({ verb, label, isSecret: true, octets: encodeLine(line, label), ...options });
+    const secret = line.replace(/^AUTH\s+\S+\s*/i, "");
+    return await this.#issue({ verb, label, secret, octets: encodeLine(line, label), ...options });
   }
 
   async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {

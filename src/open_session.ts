@@ -21,8 +21,12 @@ export async function openSession(settings: Settings): Promise<OpenSession> {
   const { hostname, port, path, tls, tlsOptions, pipelining, timeouts, clock, trace, signal } = settings;
   const deadline = clock.now() + timeouts.greeting;
   const { socket, info } = await openSocket(settings);
-  // Where the caller hands over a socket and says that TLS stands, it is taken at its word.
-  const isSecure = socket.secureTransport === "on" || tls === "implicit";
+  // A socket that does not say whether TLS stands is taken at the word of a caller who named implicit TLS.
+  const isSecure = socket.secureTransport === "on" || (socket.secureTransport === undefined && tls === "implicit" && settings.isTlsNamed);
+  if (tls === "implicit" && !isSecure) {
+    closeQuietly(socket);
+    throw new SmtpSecurityError("insecure", "Implicit TLS was asked for, and the socket has none and cannot start it", CONNECT);
+  }
   const isLocal = path !== undefined;
   const session = new Session(socket, { hostname, port, tlsOptions, isSecure, isLocal, info, pipelining, timeouts, clock, trace });
   const hint = port === 465 && tls !== "implicit" ? 'port 465 speaks TLS from the first byte: use tls: "implicit"' : undefined;

@@ -70,6 +70,8 @@ export interface Settings {
   readonly port: number;
   readonly path: string | undefined;
   readonly tls: TlsMode;
+  /** Whether the caller named the mode, rather than leave it to the default. */
+  readonly isTlsNamed: boolean;
   readonly tlsOptions: TlsOptions;
   readonly pipelining: boolean;
   readonly timeouts: Timeouts;
@@ -98,7 +100,8 @@ export function resolveOptions(options: ConnectOptions): Settings {
     port: checkPort(given.port ?? (tls === "implicit" ? 465 : 587)),
     path,
     tls,
-    tlsOptions: given.tlsOptions === undefined ? {} : own(given.tlsOptions),
+    isTlsNamed: given.tls !== undefined,
+    tlsOptions: checkTlsOptions(given.tlsOptions ?? {}),
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
     signal: given.signal,
@@ -142,12 +145,41 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
 export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth);
   if ("mechanisms" in given) {
-    if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) return given;
+    if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) {
+      given.mechanisms.forEach(({ name }) => checkMechanismName(name));
+      return given;
+    }
     throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms, not an empty one");
   }
   const { forceMechanism } = given;
   if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
   return { ...checkCredentials(given), ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
+}
+
+/**
+ * Checks how TLS is to be spoken.
+ *
+ * @throws {TypeError} When a member is of the wrong kind. An empty `serverName` is refused too: a runtime may take it for any name.
+ */
+export function checkTlsOptions(options: TlsOptions): TlsOptions {
+  const given: TlsOptions = own(options);
+  const { serverName, caCerts, cert, key } = given;
+  if (serverName !== undefined) checkHostname(serverName);
+  if (caCerts !== undefined && !(Array.isArray(caCerts) && caCerts.every((pem) => typeof pem === "string"))) {
+    throw new TypeError("Cannot use tlsOptions.caCerts as it must be a list of certificates, PEM: current value is not shown");
+  }
+  for (const pem of [cert, key]) {
+    if (pem !== undefined && typeof pem !== "string") {
+      throw new TypeError("Cannot use tlsOptions as cert and key must be text, PEM: neither is shown");
+    }
+  }
+  return given;
+}
+
+/** @throws {TypeError} When `name` is no name of a SASL mechanism (RFC 4422 section 3.1). It is not shown, since a secret may hang on it. */
+export function checkMechanismName(name: string): string {
+  if (typeof name === "string" && /^[A-Za-z0-9_-]{1,20}$/.test(name)) return name;
+  throw new TypeError("Cannot use mechanism in AUTH as it must be a name of 1 to 20 letters, digits, hyphens and underscores: it is not shown");
 }
 
 /** A copy of the own members of `options` that are defined, so that a polluted prototype decides nothing and `undefined` stands for the default. */

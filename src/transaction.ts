@@ -103,6 +103,8 @@ async function exchangeEnvelope(
   }
   const odd = rcpts.findIndex(({ reply }) => reply?.isIntermediate);
   if (odd >= 0) throw refusal(session, "RCPT", rcpts[odd]!.reply!, { phase: "rcpt", recipient: to[odd]! });
+  const closing = rcpts.findIndex(({ reply }) => reply?.code === 421);
+  if (closing >= 0) throw refusal(session, "RCPT", rcpts[closing]!.reply!, { phase: "rcpt", recipient: to[closing]!, ...recipients });
   const isRefused = rejected.length === to.length || (requireAllRecipients && rejected.length > 0);
   if (isRefused) {
     const [first] = rejected;
@@ -166,14 +168,14 @@ function refusal(session: Session, command: string, reply: Reply, facts: SmtpErr
   return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { ...facts, command, reply, delivery });
 }
 
-/** Ends what a transaction that came to nothing left open, without waiting for it. */
+/** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
 function tidy(session: Session, isForNobody: boolean): void {
   if (session.state === "data") {
     if (isForNobody) sendLoneDot(session);
     else session.close("The server waits for a message that will not come");
   } else if (session.state === "mail" || session.state === "rcpt") {
     // A server that cannot even do that is of no more use, and the first error stands.
-    session.issue({ verb: "RSET", octets: encodeLine("RSET") }).then((reply) => {
+    session.issue({ verb: "RSET", octets: encodeLine("RSET"), timeout: session.options.timeouts.quit }).then((reply) => {
       if (!reply?.isPositive) session.close("The server refused RSET");
     }, () => {});
   }
@@ -182,7 +184,7 @@ function tidy(session: Session, isForNobody: boolean): void {
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */
 function sendLoneDot(session: Session): void {
   const next = () => Promise.resolve({ octets: new DotStuffer().finish(), last: true });
-  session.issue({ verb: ".", content: { next, cancel: () => {} } }).catch(() => {});
+  session.issue({ verb: ".", content: { next, cancel: () => {} }, timeout: session.options.timeouts.quit }).catch(() => {});
 }
 
 const GO_AHEAD = 354;

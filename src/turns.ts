@@ -3,6 +3,8 @@ import { SmtpConnectionError } from "./errors.ts";
 /** Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. */
 export class Turns {
   #last: Promise<void> = Promise.resolve();
+  /** How many have asked and not ended. */
+  #count = 0;
 
   /**
    * Runs `task` when all that was asked for before has settled.
@@ -12,9 +14,16 @@ export class Turns {
   async take<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const before = this.#last;
     let end = () => {};
-    this.#last = new Promise((resolve) => end = resolve);
+    this.#last = new Promise((resolve) =>
+      end = () => {
+        this.#count--;
+        resolve();
+      }
+    );
+    // Where nobody is before it, its first commands are queued in this very tick, in order with whatever else is asked for in it.
+    const isFree = this.#count++ === 0;
     try {
-      await orAborted(before, signal);
+      if (!isFree || signal?.aborted) await orAborted(before, signal);
     } catch (error) {
       before.then(end);
       throw error;

@@ -1,4 +1,4 @@
-import { hasForbidden } from "../wire/text.ts";
+import { encodeText, hasForbidden } from "../wire/text.ts";
 import type { Credentials } from "./mechanism.ts";
 
 /**
@@ -12,5 +12,8 @@ export function checkCredentials({ username, password }: Credentials): Credentia
       throw new TypeError(`Cannot use ${name} to log in as it must be text, not empty and without control characters: current value is not shown`);
     }
   }
+  // What is longer finds no room in the longest line of an AUTH exchange, once it is base64 (RFC 4954 section 4).
+  const octets = encodeText(username + password).length;
+  if (octets > 9_000) throw new RangeError(`Cannot use credentials to log in as they must have at most 9000 octets: they have ${octets}`);
   return { username, password };
 }

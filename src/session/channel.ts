@@ -73,6 +73,9 @@ export class Channel {
   close(): void {
     this.#closing.abort();
     closeQuietly(this.#socket);
+    // A socket that closes by its streams cannot: we hold their locks.
+    this.#reader.cancel().catch(() => {});
+    this.#writer.abort().catch(() => {});
   }
 
   #take(socket: Socket): void {

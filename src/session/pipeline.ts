@@ -331,8 +331,10 @@ export class Pipeline {
     else this.fail((facts) => disconnected({ ...facts, cause }));
   }
 
-  #take(reply: Reply): void {
+  #take(said: Reply): void {
     const task = this.#awaiting[0];
+    // A server may repeat a line that it did not understand.
+    const reply = task?.secret === undefined ? said : said.without(task.secret);
     this.#traceReply(reply, task);
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
@@ -368,7 +370,7 @@ export class Pipeline {
 
   #traceReply(reply: Reply, task: Task | undefined): void {
     if (this.#options.trace === undefined) return;
-    const shown = task?.isSecret && reply.isIntermediate ? ["***"] : reply.lines;
+    const shown = task?.secret !== undefined && reply.isIntermediate ? ["***"] : reply.lines;
     const lines = shown.map((line, index) => printable(`${reply.code}${index < shown.length - 1 ? "-" : " "}${line}`));
     this.trace({ type: "receive", command: task?.label, lines });
   }

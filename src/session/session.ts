@@ -34,7 +34,8 @@ export interface Command {
   readonly verb: string;
   /** The command in logs and errors, redacted; default `verb`. */
   readonly label?: string;
-  readonly isSecret?: boolean;
+  /** See `Task.secret`. */
+  readonly secret?: string | undefined;
   readonly octets?: Uint8Array;
   readonly content?: Content;
   /** Whether a reply is owed; default `true`. */
@@ -54,6 +55,7 @@ export interface Command {
 export class Session {
   readonly options: SessionOptions;
   readonly #pipeline: Pipeline;
+  readonly #ended = new AbortController();
   /** What waits for its reply, in order. */
   readonly #pending = new Map<Task, Rule>();
   #state: SessionState = "start";
@@ -68,8 +70,13 @@ export class Session {
     this.options = options;
     this.#isSecure = options.isSecure;
     const { timeouts, clock, trace } = options;
-    this.#pipeline = new Pipeline(socket, { timeouts, clock, trace, onEnd: () => this.#state = "over" });
+    this.#pipeline = new Pipeline(socket, { timeouts, clock, trace, onEnd: () => this.#end() });
     this.#pipeline.trace({ type: "connect", secure: options.isSecure });
+  }
+
+  /** Fires when the session has ended. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
   /** Where the session stands by the replies that came. */
@@ -126,7 +133,7 @@ export class Session {
       };
       const task: Task = {
         label,
-        isSecret: command.isSecret ?? false,
+        secret: command.secret,
         phase: rule.phase,
         ...(command.about && { about: command.about }),
         ...(command.octets && { octets: command.octets }),
@@ -201,6 +208,11 @@ export class Session {
     this.#pipeline.watch();
   }
 
+  #end(): void {
+    this.#state = "over";
+    this.#ended.abort();
+  }
+
   #predict(): SessionState {
     return this.#predicted ??= [...this.#pending.values()].reduce(hoped, this.#state);
   }
@@ -220,7 +232,7 @@ export class Session {
     if (reply === undefined || !reply.isPositive) return;
     if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);
     if (rule.phase === "helo") this.extensions = new Extensions();
-    if (rule.phase === "auth") this.#isAuthenticated = true;
+    if (rule.phase === "auth") this.#isAuthenticated = reply.code === 235;
     // Once nobody will start TLS, a server that hangs up is noticed while nothing is owed.
     if (this.#isSecure || rule.phase === "auth" || rule.phase === "mail") this.#pipeline.watch();
   }

@@ -19,8 +19,8 @@ export interface Content {
 export interface Task {
   /** The command in logs and errors, redacted. */
   readonly label: string;
-  /** Whether the replies to it are left out of logs. */
-  readonly isSecret?: boolean;
+  /** What of it is a secret, as it stands on the wire; its replies are cleared of it, and its challenges left out of logs. */
+  readonly secret?: string | undefined;
   readonly phase: SmtpPhase;
   /** What an error should say besides, asked when there is one. */
   readonly about?: () => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected">;

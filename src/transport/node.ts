@@ -182,6 +182,9 @@ function socketOf(socket: NodeSocket, more: Pick<Socket, "secureTransport">): Re
       socket.off("end", onEnd);
       socket.off("error", onError);
       socket.off("close", onClose);
+      if (hasEnded || socket.destroyed) {
+        throw new SmtpConnectionError("disconnected", "The server closed the connection before TLS was started", { phase: "starttls" });
+      }
       if (early > 0) {
         socket.destroy();
         throw new SmtpProtocolError("The server sent octets in the clear behind its reply to STARTTLS", { phase: "starttls" });

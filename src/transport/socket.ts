@@ -9,7 +9,7 @@
  * import type { Socket } from "@posthorn/smtp";
  *
  * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
- * const echo: Socket = { readable, writable, close: () => writable.close() };
+ * const echo: Socket = { readable, writable, close: () => {} }; // the streams are cancelled and aborted too
  * ```
  */
 export interface Socket {

@@ -38,6 +38,12 @@ export class Reply {
     return new Reply(code, lines.length === 0 ? [new Uint8Array(0)] : lines.map(encodeText));
   }
 
+  /** The same reply with `secret` written as `***` wherever it stands in the text; too short a text to be one is left as it is. */
+  without(secret: string): Reply {
+    if (secret.length < 4 || !this.lines.some((line) => line.includes(secret))) return this;
+    return Reply.of(this.code, ...this.lines.map((line) => line.replaceAll(secret, "***")));
+  }
+
   /** The text of each line as it came, behind code and separator: UTF-8, or ISO 8859-1 where it is no UTF-8. */
   get lines(): readonly string[] {
     return this.#lines ??= this.#octets.map(decodeText);

@@ -78,7 +78,7 @@ for (const [code, kind] of [[454, "refused"], [502, "refused"], [250, "protocol"
     `
     ${OFFERED}
     S: ${code} no
-    ${code === 250 ? "" : BYE}`,
+    ${kind === "protocol" ? "" : BYE}`,
     async (server) => {
       const error = facts(await rejection(connectTo(server, { tls: "starttls", auth })));
       assertEquals([error.kind, error.phase, error.code], [kind, "starttls", code]);
