@@ -23,6 +23,7 @@ import { printable } from "../wire/text.ts";
 import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, type Failure } from "./failures.ts";
 import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
@@ -44,9 +45,6 @@ export interface PipelineOptions {
   readonly onEnd: () => void;
 }
 
-/** Makes the error of the failure for one task. */
-type Failure = (facts: SmtpErrorFacts) => SmtpError;
-
 /** See the head of the file. */
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -66,6 +64,8 @@ export class Pipeline {
   #isFlushScheduled = false;
   #isReading = false;
   #isWatching = false;
+  /** Whether the deadline is that of a message's source. */
+  #isSourceAwaited = false;
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
@@ -78,11 +78,6 @@ export class Pipeline {
   /** Whether the connection has ended. */
   get hasEnded(): boolean {
     return this.#failure !== undefined;
-  }
-
-  /** Whether nothing is queued and nothing awaited. */
-  get isIdle(): boolean {
-    return this.#unsent.length === 0 && this.#awaiting.length === 0 && !this.#isWriting;
   }
 
   /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
@@ -102,12 +97,14 @@ export class Pipeline {
 
   /** Gives `task` up: takes it out of the queue, or ends the connection when it was written already. */
   abort(task: Task, reason: unknown): void {
-    const aborted: Failure = (facts) => new SmtpConnectionError("aborted", `${facts.command} was aborted`, { ...facts, cause: reason });
     if (task.isQueued) {
       task.isQueued = false;
       this.#unsent.remove(task);
-      task.fail(aborted(factsOf(task)));
-    } else if (this.#awaiting.includes(task) || this.#silent.includes(task)) this.fail(aborted);
+      task.fail(aborted(reason)(factsOf(task)));
+    } else if (this.#awaiting.includes(task) || this.#silent.includes(task)) {
+      const closed = closedByAbort(reason);
+      this.fail(closed, (other) => other.isAborted?.() ? aborted(reason) : closed);
+    }
   }
 
   /** Reads on while nothing is owed, from now on, to notice a server that hangs up. TLS cannot be started any more. */
@@ -123,7 +120,8 @@ export class Pipeline {
 
   /** Whether {@linkcode upgrade} can be asked for: nothing is owed and nothing is read. */
   get isUpgradable(): boolean {
-    return this.isIdle && !this.#isReading && !this.#isWatching;
+    const isIdle = this.#unsent.length === 0 && this.#awaiting.length === 0 && !this.#isWriting;
+    return isIdle && !this.#isReading && !this.#isWatching;
   }
 
   /** Starts TLS. When it fails, for whatever reason, the connection has ended. */
@@ -146,8 +144,8 @@ export class Pipeline {
     this.#flush();
   }
 
-  /** Ends the connection; only the first failure counts. */
-  fail(failure: Failure): void {
+  /** Ends the connection; only the first failure counts. `failureOf` is for failures that are not the same to every task. */
+  fail(failure: Failure, failureOf: (task: Task) => Failure = () => failure): void {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#deadline.clear();
@@ -157,7 +155,7 @@ export class Pipeline {
     this.#channel.close();
     this.#options.onEnd();
     for (const task of tasks) {
-      const error = failure(factsOf(task));
+      const error = failureOf(task)(factsOf(task));
       task.content?.cancel(error);
       task.fail(error);
     }
@@ -256,12 +254,14 @@ export class Pipeline {
   /** Writes the content of a message as the socket takes it, until its end or until the server has answered before it. */
   async #pump(task: Task, content: Content): Promise<void> {
     this.#isWriting = true;
-    this.#deadline.pause();
     this.#read();
     const isWanted = () => this.#failure === undefined && this.#awaiting[0] === task;
     try {
       for (let isLast = false; !isLast && isWanted();) {
+        this.#isSourceAwaited = true;
+        this.#deadline.set(this.#options.timeouts.source);
         const piece = await this.#piece(task, content);
+        this.#isSourceAwaited = false;
         if (piece === undefined || !isWanted()) break;
         isLast = piece.last;
         // From here on nobody can tell, until the reply, whether the server has the whole of it.
@@ -272,7 +272,6 @@ export class Pipeline {
         await writing;
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
-        else this.#deadline.pause();
       }
     } catch (cause) {
       this.#onWriteError(cause);
@@ -290,12 +289,16 @@ export class Pipeline {
       if (this.#failure !== undefined || this.#awaiting[0] !== task) return undefined;
       const facts = { ...factsOf(task), cause };
       const error = cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", facts);
-      this.#awaiting.shift();
-      content.cancel(error);
-      task.fail(error);
-      this.fail((facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error }));
+      this.#sourceFailed(task, error);
       return undefined;
     }
+  }
+
+  #sourceFailed(task: Task, error: SmtpError): void {
+    this.#awaiting.shift();
+    task.content?.cancel(error);
+    task.fail(error);
+    this.fail(closedBySource(error));
   }
 
   /** A write failed. The server may have said why before it hung up, so what it said is read first. */
@@ -384,6 +387,9 @@ export class Pipeline {
   #onTimeout(): void {
     if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
     const late = this.#awaiting[0];
+    if (this.#isSourceAwaited && late !== undefined) {
+      return this.#sourceFailed(late, new SmtpBodyError("The message's source gave nothing for too long", factsOf(late)));
+    }
     const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
     const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;
     this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
@@ -391,8 +397,3 @@ export class Pipeline {
 }
 
 const STARTTLS: SmtpErrorFacts = { phase: "starttls", command: "STARTTLS" };
-
-function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
-  const words = facts.reply === undefined ? "The server closed the connection" : `The server is closing the connection: ${facts.reply}`;
-  return new SmtpConnectionError("disconnected", words, facts);
-}

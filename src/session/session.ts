@@ -56,6 +56,8 @@ export class Session {
   readonly options: SessionOptions;
   readonly #pipeline: Pipeline;
   readonly #ended = new AbortController();
+  /** The signals that are listened to, and the commands each would end. */
+  readonly #signals = new Map<AbortSignal, { readonly tasks: Set<Task>; readonly onAbort: () => void }>();
   /** What waits for its reply, in order. */
   readonly #pending = new Map<Task, Rule>();
   #state: SessionState = "start";
@@ -126,10 +128,9 @@ export class Session {
         const facts = { phase: rule.phase, command: label, ...command.about?.(), cause: signal.reason };
         throw new SmtpConnectionError("aborted", `${label} was aborted`, facts);
       }
-      const onAbort = () => this.#pipeline.abort(task, signal?.reason);
       const forget = () => {
-        signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(task);
+        if (signal !== undefined) this.#unlisten(signal, task);
       };
       const task: Task = {
         label,
@@ -146,6 +147,7 @@ export class Session {
           if (command.mayBeSkipped?.()) return "skip";
           return MUST_FIT.has(command.verb) && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
         },
+        ...(signal && { isAborted: () => signal.aborted }),
         delivery: this.#deliveryOf(command.verb),
         settle: (reply) => {
           forget();
@@ -161,7 +163,7 @@ export class Session {
       };
       this.#pending.set(task, rule);
       this.#predicted = hoped(found, rule);
-      signal?.addEventListener("abort", onAbort);
+      if (signal !== undefined) this.#listen(signal, task);
       this.#pipeline.enqueue(task);
     });
   }
@@ -206,6 +208,23 @@ export class Session {
   /** Reads on while nothing is owed, from now on: nobody will start TLS any more. */
   watch(): void {
     this.#pipeline.watch();
+  }
+
+  /** One listener a signal, however many commands it is for: a message to a hundred recipients is one thing to give up. */
+  #listen(signal: AbortSignal, task: Task): void {
+    const known = this.#signals.get(signal);
+    if (known !== undefined) return void known.tasks.add(task);
+    const tasks = new Set([task]);
+    const onAbort = () => [...tasks].forEach((task) => this.#pipeline.abort(task, signal.reason));
+    signal.addEventListener("abort", onAbort);
+    this.#signals.set(signal, { tasks, onAbort });
+  }
+
+  #unlisten(signal: AbortSignal, task: Task): void {
+    const known = this.#signals.get(signal);
+    if (known === undefined || !known.tasks.delete(task) || known.tasks.size > 0) return;
+    signal.removeEventListener("abort", known.onAbort);
+    this.#signals.delete(signal);
   }
 
   #end(): void {

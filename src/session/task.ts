@@ -38,6 +38,8 @@ export interface Task {
   readonly timeout: number;
   /** Asked right before it is written: `"skip"` takes it out of the queue, settled with `undefined`; an error takes it out too, and is its end. */
   readonly verdict?: () => "skip" | SmtpError | undefined;
+  /** Whether whoever asked for it has given it up. */
+  readonly isAborted?: () => boolean;
   /** What is known of a message if the connection is lost now; set by the pipeline, and by who queues the task. */
   delivery: Delivery;
   /** Whether it is in the queue still; set by the pipeline. */

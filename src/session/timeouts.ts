@@ -1,5 +1,5 @@
 /** The waits of a session, each with its own deadline. */
-export type TimeoutName = "connect" | "greeting" | "command" | "mail" | "rcpt" | "data" | "block" | "final" | "quit";
+export type TimeoutName = "connect" | "greeting" | "command" | "mail" | "rcpt" | "data" | "source" | "block" | "final" | "quit";
 
 /**
  * Deadlines in milliseconds. Each is absolute from the moment the wait begins, not from the last octet: a server that drips gains nothing.
@@ -11,7 +11,7 @@ export type Timeouts = Readonly<Record<TimeoutName, number>>;
 const MINUTE = 60_000;
 
 /**
- * The default deadlines, in milliseconds. `connect`, `command` and `quit` are our own.
+ * The default deadlines, in milliseconds. `connect`, `command`, `source` and `quit` are our own.
  *
  * Source: RFC 5321 section 4.5.3.2.
  *
@@ -35,6 +35,8 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   rcpt: 5 * MINUTE,
   /** DATA, until the 354 (4.5.3.2.4). */
   data: 2 * MINUTE,
+  /** Until the message's own source gives its next octets: a server waits no longer for them (4.5.3.2.7). */
+  source: 5 * MINUTE,
   /** Until the socket has taken one block of the content (4.5.3.2.5). */
   block: 3 * MINUTE,
   /** From the final dot to its reply (4.5.3.2.6): ended too early, the message is delivered twice. */

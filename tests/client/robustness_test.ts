@@ -311,3 +311,151 @@ Deno.test("SmtpClient takes a list of 20,000 recipients, and an abort of it, wit
   const rcpts = server.writes.join("").split("\r\n").filter((line) => line.startsWith("RCPT"));
   assert(rcpts.length === to.length && rcpts.every((line, index) => line === `RCPT TO:<${to[index]}>`));
 });
+
+Deno.test("connect refuses a plain socket where implicit TLS was asked for, and says nothing on it", async () => {
+  const auth = { username: "alice", password: "s3cret" };
+  for (const secureTransport of ["off", "starttls"] as const) {
+    const server = new ManualServer((_text, server) => server.say("250-mx\r\n250 AUTH PLAIN\r\n"));
+    const error = await rejection(connect({ hostname: "mx.example", port: 465, auth, socket: { ...server.socket, secureTransport } }));
+    assertEquals([facts(error).kind, server.writes, server.isClosed], ["insecure", [], true]);
+  }
+  // Port 465 alone does not say that a socket which does not tell has TLS; the caller's own word does.
+  const { secureTransport: _untold, ...untold } = new ManualServer(() => {}).socket;
+  assertEquals(facts(await rejection(connect({ hostname: "mx.example", port: 465, auth, socket: untold }))).kind, "insecure");
+});
+
+Deno.test("no secret is in an error or a trace when the server repeats the line", async () => {
+  const secret = btoa("\0alice\0s3cret");
+  const server = new ManualServer((text, server) => {
+    server.say(text.startsWith("EHLO") ? "250-mx\r\n250 AUTH PLAIN\r\n" : `500 5.5.1 what is "${text.trimEnd()}"?\r\n`);
+  });
+  const events: unknown[] = [];
+  const auth = { username: "alice", password: "s3cret" };
+  const error = await rejection(connect(server.options({ auth, allowCleartextAuth: true, trace: (event) => events.push(event) })));
+  assertEquals(facts(error).code, 500);
+  for (const seen of [JSON.stringify(events), JSON.stringify(error), Deno.inspect(error, { depth: 9 })]) {
+    assertEquals(seen.includes(secret), false, seen);
+  }
+  assert(String(error).includes('what is "AUTH PLAIN ***"?'));
+});
+
+Deno.test("SmtpConnection.auth takes a mechanism for a name and nothing more", async () => {
+  const server = new ManualServer(() => {});
+  const connection = await SmtpConnection.open(server.options());
+  const error = await assertRejects(() => connection.auth("PLAIN AGFsaWNlAHMzY3JldA=="), TypeError, "mechanism");
+  assertEquals([error.message.includes("AGFs"), server.writes], [false, []]);
+  connection.close();
+});
+
+Deno.test("connect checks how TLS is to be spoken before it dials", async () => {
+  const dial = () => Promise.reject(new Error("dialled"));
+  for (const tlsOptions of [{ serverName: "" }, { serverName: "a b" }, { caCerts: "PEM" }, { caCerts: [5] }, { cert: 5 }, { key: {} }]) {
+    await assertRejects(() => Reflect.apply(connect, undefined, [{ hostname: "mx.example", dial, tlsOptions }]), TypeError, "Cannot use");
+  }
+});
+
+Deno.test("SmtpClient.close ends a login that waits for its mechanism", async () => {
+  const server = new ManualServer((text, server) => server.say(text.startsWith("EHLO") ? "250-mx\r\n250 AUTH X\r\n" : "334 go on\r\n"));
+  const client = await connect(server.options());
+  const mechanism = { name: "X", isPlaintext: false, start: () => ({ isComplete: false, respond: () => new Promise<Uint8Array>(() => {}) }) };
+  const ended = rejection(client.login({ mechanisms: [mechanism] }));
+  await turns();
+  client.close();
+  assertEquals([facts(await ended).kind, facts(await ended).phase], ["closed", "auth"]);
+});
+
+Deno.test("SmtpClient does not wait for ever on a source that gives nothing", async () => {
+  const server = new ManualServer((text, server) => server.say(text.startsWith("EHLO") ? PIPELINING : GO));
+  const clock = new FakeClock();
+  const client = await connect(server.options({ clock }));
+  let cancelled: unknown;
+  const body = new ReadableStream<Uint8Array>({ cancel: (reason) => void (cancelled = reason) });
+  const ended = rejection(client.send({ ...MESSAGE, body }));
+  await turns();
+  await clock.advance(300_000);
+  const error = await ended;
+  assertEquals([facts(error).kind, facts(error).delivery, cancelled, clock.pending], ["body", "not-sent", error, 0]);
+});
+
+Deno.test("SmtpClient.quit waits for what tidies up no longer than for QUIT itself", async () => {
+  const server = new ManualServer((text, server) => {
+    if (text.startsWith("EHLO")) server.say(PIPELINING);
+    if (text.startsWith("MAIL")) server.say("250 ok\r\n550 no\r\n354 go\r\n");
+  });
+  const clock = new FakeClock();
+  const client = await connect(server.options({ clock }));
+  await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "550");
+  const quit = client.quit();
+  await turns();
+  await clock.advance(5_000);
+  await quit;
+  assertEquals([server.writes.at(-1), server.isClosed], [".\r\n", true]);
+});
+
+for (const call of ["verify", "hello"] as const) {
+  Deno.test(`SmtpClient.${call} ends the connection when the answer is neither yes nor no`, async () => {
+    let isOdd = false;
+    const server = new ManualServer((_text, server) => server.say(isOdd ? "354 what\r\n" : PIPELINING));
+    const client = await connect(server.options());
+    isOdd = true;
+    const error = await rejection(client[call]());
+    assertEquals([facts(error).kind, facts(error).code, client.isClosed, server.isClosed], ["protocol", 354, true, true]);
+  });
+}
+
+Deno.test("SmtpConnection.close ends the streams of a socket whose own close cannot", async () => {
+  const up = new TransformStream<Uint8Array, Uint8Array>();
+  const down = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = down.writable.getWriter();
+  const greeted = writer.write(bytes("220 mx\r\n"));
+  const socket = { readable: down.readable, writable: up.writable, close: () => up.writable.close() };
+  const connection = await SmtpConnection.open({ hostname: "mx.example", tls: "none", socket });
+  await greeted;
+  const end = rejection(up.readable.getReader().read());
+  const gone = rejection(writer.closed);
+  connection.close();
+  await Promise.all([end, gone]);
+});
+
+Deno.test("SmtpClient tells one call's abort from another's", async () => {
+  const server = new ManualServer((text, server) => text.startsWith("EHLO") ? server.say(PIPELINING) : undefined);
+  const client = await connect(server.options());
+  const controller = new AbortController();
+  const mine = rejection(client.send(MESSAGE, { signal: controller.signal }));
+  const theirs = rejection(client.send(MESSAGE));
+  await turns();
+  controller.abort("enough");
+  assertEquals(facts(await mine).kind, "aborted");
+  assertEquals([facts(await theirs).kind, facts(await theirs).delivery, facts(await theirs).transient], ["closed", "not-sent", true]);
+});
+
+Deno.test("SmtpClient says which recipient a 421 came for", async () => {
+  const server = new ManualServer((text, server) => server.say(text.startsWith("EHLO") ? PIPELINING : "250 ok\r\n250 ok\r\n421 going down\r\n"));
+  const client = await connect(server.options());
+  const error = await assertRejects(() => client.send({ ...MESSAGE, to: ["b@y.test", "c@y.test"] }), SmtpReplyError, "421 going down");
+  assertEquals([error.phase, error.recipient, error.code, error.accepted.length, client.isClosed], ["rcpt", "c@y.test", 421, 1, true]);
+});
+
+Deno.test("SmtpClient listens to a signal once, however many recipients there are", async () => {
+  const server = new ManualServer((text, server) => server.say(text.startsWith("EHLO") ? PIPELINING : text.replace(/[^\r\n]+/g, "550 no")));
+  const client = await connect(server.options());
+  const { signal } = new AbortController();
+  let listeners = 0;
+  let most = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => (most = Math.max(most, ++listeners), add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+  await rejection(client.send({ ...MESSAGE, to: Array.from({ length: 50 }, (_, index) => `r${index}@y.test`) }, { signal }));
+  assertEquals([most <= 2, listeners], [true, 0]);
+  client.close();
+});
+
+Deno.test("SmtpClient.send queues its commands in the tick in which it is called", async () => {
+  const server = new ManualServer((text, server) => server.say(text.startsWith("EHLO") ? PIPELINING : text.startsWith("MAIL") ? GO : "250 ok\r\n"));
+  const client = await connect(server.options());
+  const sending = client.send(MESSAGE);
+  await assertRejects(() => client.connection.rset(), SmtpStateError, '"data"');
+  assertEquals((await sending).accepted.length, 1);
+  client.close();
+});

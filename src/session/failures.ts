@@ -1,0 +1,27 @@
+/** Why a connection ends, told to each task in its own words. */
+import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts } from "../errors.ts";
+
+/** Makes the error of a failure for one task. */
+export type Failure = (facts: SmtpErrorFacts) => SmtpError;
+
+/** The server is gone, or is going and says why. */
+export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
+  const words = facts.reply === undefined ? "The server closed the connection" : `The server is closing the connection: ${facts.reply}`;
+  return new SmtpConnectionError("disconnected", words, facts);
+}
+
+/** Whoever asked for the task has given it up. */
+export function aborted(reason: unknown): Failure {
+  return (facts) => new SmtpConnectionError("aborted", `${facts.command} was aborted`, { ...facts, cause: reason });
+}
+
+/** Somebody else has given up a command that was under way, and the connection with it. */
+export function closedByAbort(reason: unknown): Failure {
+  const message = "The connection was closed when a command under way was aborted";
+  return (facts) => new SmtpConnectionError("closed", message, { ...facts, transient: true, cause: reason });
+}
+
+/** A message's source failed in the middle of DATA, which can be left in no other way without the dot. */
+export function closedBySource(error: SmtpError): Failure {
+  return (facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error });
+}
