@@ -133,7 +133,7 @@ function socketOf(socket: NodeSocket, more: Pick<Socket, "secureTransport">): Re
   const onData = (chunk: Uint8Array) => {
     // One chunk for one pull: nothing is read ahead of what is asked for, so that TLS can begin at any octet.
     socket.pause();
-    controller?.enqueue(chunk);
+    if (!hasEnded) controller?.enqueue(chunk);
     settle();
   };
   const onEnd = () => {
@@ -167,7 +167,12 @@ function socketOf(socket: NodeSocket, more: Pick<Socket, "secureTransport">): Re
           socket.resume();
         });
       },
-      cancel: () => void socket.destroy(),
+      cancel: () => {
+        // The stream takes nothing more, whatever the socket still has to tell.
+        hasEnded = true;
+        settle();
+        socket.destroy();
+      },
     }, { highWaterMark: 0 }),
     writable: new WritableStream<Uint8Array>({
       write: (chunk) => {
