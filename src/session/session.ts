@@ -99,11 +99,6 @@ export class Session {
     return this.#isAuthenticated;
   }
 
-  /** Whether commands may be written behind others. */
-  get isPipelining(): boolean {
-    return this.#pipeline.isPipelining;
-  }
-
   get extensions(): Extensions {
     return this.#extensions;
   }
