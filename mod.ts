@@ -21,7 +21,7 @@
  * @module
  */
 export { type ClientOptions, connect, type HelloOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
-export { type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
+export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,
   type RecipientReply,
@@ -39,9 +39,10 @@ export {
   SmtpUnsupportedError,
 } from "./src/errors.ts";
 export type { MessageBody } from "./src/body.ts";
-export type { Message } from "./src/message.ts";
-export type { Auth, ConnectionOptions, ConnectOptions, TlsMode } from "./src/options.ts";
-export type { SendResult } from "./src/transaction.ts";
+export type { MessageExtension, Offer } from "./src/extensions/extension.ts";
+export type { Message, Recipient, Transfer } from "./src/message.ts";
+export type { Auth, ConnectionOptions, ConnectOptions, Protocol, TlsMode } from "./src/options.ts";
+export type { SendResult, TransactionResult } from "./src/transaction.ts";
 export { login } from "./src/sasl/login.ts";
 export type { Credentials, SaslContext, SaslExchange, SaslMechanism } from "./src/sasl/mechanism.ts";
 export { plain } from "./src/sasl/plain.ts";

@@ -75,6 +75,11 @@ export class Pipeline {
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
   }
 
+  /** Why the connection has ended, for whoever says the facts; `undefined` while it stands. */
+  failureOf(facts: SmtpErrorFacts): SmtpError | undefined {
+    return this.#failure?.(facts);
+  }
+
   /** Whether the connection has ended. */
   get hasEnded(): boolean {
     return this.#failure !== undefined;
@@ -83,8 +88,7 @@ export class Pipeline {
   /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
   enqueue(task: Task): void {
     // What the server said before the end is not lost.
-    if (this.#failure !== undefined && !this.#claim(task)) return task.fail(this.#failure(factsOf(task)));
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined) return this.#claim(task) ? undefined : task.fail(this.#failure(factsOf(task)));
     this.#unsent.push(task);
     task.isQueued = true;
     if (this.#isFlushScheduled) return;
@@ -209,6 +213,7 @@ export class Pipeline {
       } else if (!task.isAnswered) this.#isByHand = true;
       if (task.content !== undefined) return void this.#pump(task, task.content);
       if (task.octets === undefined) continue;
+      if (task.endsMessage) task.delivery = "unknown";
       flight.push(task.octets);
       length += task.octets.length;
       written.push(task);
