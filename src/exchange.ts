@@ -157,8 +157,8 @@ class Exchange {
     }
   };
 
-  #contentRefused(reply: Reply): SmtpError {
-    return this.#refused(CONTENT, reply, { phase: "data", ...this.#told() });
+  #contentRefused(reply: Reply, transient = reply.isTransient): SmtpError {
+    return this.#refused(CONTENT, reply, { phase: "data", ...this.#told(), transient });
   }
 
   /** @throws {SmtpError} When with LMTP nobody got it, or a reply is missing. */
@@ -168,7 +168,7 @@ class Exchange {
     const failed = this.#finals.find(({ error }) => error !== undefined);
     if (failed !== undefined) throw failed.error;
     const { accepted, rejected } = this.#sorted();
-    if (accepted.length === 0) throw this.#contentRefused(reply);
+    if (accepted.length === 0) throw this.#contentRefused(reply, rejected.some(({ reply }) => reply.isTransient));
     const isRepeatable = this.#transaction.message.body.isRepeatable;
     const late = recipients.filter((_, index) => isRepeatable && isTooMany(this.#rcpts[index]?.reply));
     const others = rejected.filter((recipient) => !(isRepeatable && isTooMany(recipient.reply)));

@@ -340,7 +340,7 @@ export class Pipeline {
   }
 
   #take(said: Reply): void {
-    const task = this.#awaiting[0];
+    const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
     const reply = task?.secret === undefined ? said : said.without(task.secret);
     this.#traceReply(reply, task);
@@ -366,6 +366,16 @@ export class Pipeline {
     else if (task.isLast && reply.isPositive) this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
     else if (this.#writeError !== undefined && next === undefined) this.#onEndOfStream(undefined);
     else this.#flush();
+  }
+
+  /** The first in the queue where it only waits for a reply: that needs no write, so it need not wait for the end of one. */
+  #receipt(): Task | undefined {
+    const task = this.#unsent.peek();
+    if (task === undefined || !isReceipt(task)) return undefined;
+    this.#unsent.shift();
+    task.isQueued = false;
+    this.#await(task);
+    return task;
   }
 
   /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. */
