@@ -16,11 +16,11 @@
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
 import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
-import type { Socket, TlsOptions } from "../transport/socket.ts";
+import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
-import { Channel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { aborted, closedByAbort, closedBySource, disconnected, type Failure } from "./failures.ts";
@@ -69,9 +69,9 @@ export class Pipeline {
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
-  constructor(socket: Socket, options: PipelineOptions) {
+  constructor(channel: Channel, options: PipelineOptions) {
     this.#options = options;
-    this.#channel = new Channel(socket);
+    this.#channel = channel;
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
   }
 
