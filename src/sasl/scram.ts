@@ -123,10 +123,11 @@ interface Beginning {
 class ScramExchange implements SaslExchange {
   readonly initialResponse: Uint8Array;
   readonly #beginning: Beginning;
-  /** Looks whether a server-final message is the proof that is due; there once the client's own proof is. */
-  #verify: ((signature: Uint8Array<ArrayBuffer>) => Promise<boolean>) | undefined;
+  /** What the server has to say next: its first message, its final one, or nothing. */
+  #step: "first" | "final" | "over" = "first";
+  /** Whether a signature of the server's is the proof that is due. */
+  #verify: (signature: Uint8Array<ArrayBuffer>) => Promise<boolean> = () => Promise.resolve(false);
   #isVerified = false;
-  #hasBegun = false;
   #error: string | undefined;
 
   constructor(beginning: Beginning) {
@@ -144,28 +145,20 @@ class ScramExchange implements SaslExchange {
 
   async respond(challenge: Uint8Array | undefined): Promise<Uint8Array> {
     const message = textOf(challenge);
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      return await this.#prove(message);
+    const step = this.#step;
+    this.#step = "over";
+    if (step === "over") throw fault("The server goes on behind the end of SCRAM");
+    const [, error] = /^e=([^,]+)/.exec(message) ?? [];
+    if (error !== undefined) {
+      // What it answers to this is its refusal, with a code.
+      this.#error = printable(error);
+      return new Uint8Array(0);
     }
-    const verify = this.#verify;
-    // One final message and no more, whatever it says.
-    this.#verify = undefined;
-    if (verify === undefined) throw fault("The server goes on behind the end of SCRAM");
-    const [, verifier, error] = /^(?:v=([A-Za-z0-9+/=]+)|e=([^,]+))(?:,|$)/.exec(message) ?? [];
-    // Nothing is left to be said; what the server answers is its refusal, with a code.
-    this.#error = error && printable(error);
-    if (error === undefined) {
-      const signature = verifier === undefined ? undefined : decodeBase64(verifier);
-      if (signature === undefined) throw fault("The server's final message of SCRAM is malformed");
-      this.#isVerified = await verify(new Uint8Array(signature));
-      if (!this.#isVerified) throw fault("The server did not prove that it knows the password");
-    }
-    return new Uint8Array(0);
+    return step === "first" ? await this.#prove(message) : await this.#believe(message);
   }
 
   async conclude(challenge: Uint8Array): Promise<void> {
-    if (this.#verify !== undefined) await this.respond(challenge);
+    if (this.#step === "final") await this.respond(challenge);
   }
 
   /** The client-final message (RFC 5802 section 3). */
@@ -183,7 +176,18 @@ class ScramExchange implements SaslExchange {
     const serverKey = await hmacKey(hash, await hmac(hash, salted, "Server Key"));
     // WebCrypto compares in constant time.
     this.#verify = (given) => crypto.subtle.verify("HMAC", serverKey, given, new Uint8Array(encodeText(authMessage)));
+    this.#step = "final";
     return encodeText(`${withoutProof},p=${encodeBase64(proof)}`);
+  }
+
+  /** Checks the server's proof (RFC 5802 section 5.1, `v`), behind which nothing is left to be said. */
+  async #believe(serverFinal: string): Promise<Uint8Array> {
+    const [, verifier = ""] = /^v=([A-Za-z0-9+/=]+)(?:,|$)/.exec(serverFinal) ?? [];
+    const signature = decodeBase64(verifier);
+    if (verifier === "" || signature === undefined) throw fault("The server's final message of SCRAM is malformed");
+    this.#isVerified = await this.#verify(new Uint8Array(signature));
+    if (!this.#isVerified) throw fault("The server did not prove that it knows the password");
+    return new Uint8Array(0);
   }
 }
 
