@@ -162,7 +162,9 @@ class Attempt {
         if (connection.isClosed) await connection.authCancel(options);
         // Given up by the caller, or by the clock: there is no time for courtesies.
         if (cause instanceof SmtpConnectionError) throw cause;
-        await connection.authCancel(options);
+        const reply = await connection.authCancel(options);
+        // One that says yes to this takes us for somebody all the same.
+        if (!reply.isPermanent && !reply.isTransient) sessionOf(connection).close("The server did not let AUTH be cancelled");
         throw cause instanceof SmtpError ? cause : new SmtpAuthError(`AUTH ${name} was given up`, { ...AUTH, cause });
       }
       reply = await connection.authRespond(response, options);

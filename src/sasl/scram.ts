@@ -144,10 +144,10 @@ class ScramExchange implements SaslExchange {
   }
 
   async respond(challenge: Uint8Array | undefined): Promise<Uint8Array> {
-    const message = textOf(challenge);
     const step = this.#step;
     this.#step = "over";
     if (step === "over") throw fault("The server goes on behind the end of SCRAM");
+    const message = textOf(challenge);
     const [, error] = /^e=([^,]+)/.exec(message) ?? [];
     if (error !== undefined) {
       // What it answers to this is its refusal, with a code.
