@@ -356,7 +356,7 @@ const logins: Case[] = [
     },
   })),
   {
-    name: "AUTH SCRAM-SHA-256-PLUS, tied to TLS 1.3 by tls-exporter",
+    name: "AUTH SCRAM-SHA-256-PLUS by tls-exporter",
     needs: "channel binding",
     async run(library, env): Promise<void> {
       const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
@@ -364,7 +364,7 @@ const logins: Case[] = [
     },
   },
   {
-    name: "AUTH SCRAM-SHA-256-PLUS, tied to TLS 1.2 by tls-server-end-point",
+    name: "AUTH SCRAM-SHA-256-PLUS by tls-server-end-point",
     needs: "channel binding",
     async run(library, env): Promise<void> {
       const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
@@ -372,14 +372,14 @@ const logins: Case[] = [
     },
   },
   {
-    name: "AUTH by the strongest mechanism of both",
+    name: "AUTH by the strongest mechanism",
     async run(library, env): Promise<void> {
       const strongest = env.lacks.includes("channel binding") ? "n by SCRAM-SHA-512" : "p=tls-exporter by SCRAM-SHA-512-PLUS";
       equal(await identityOf(library, env, env.user), `alice with ${strongest}`);
     },
   },
   {
-    name: "AUTH where the -PLUS mechanisms were cut out of the server's list, noticed where there is channel binding",
+    name: "AUTH where -PLUS was cut out of the list",
     async run(library, env): Promise<void> {
       const login = identityOf(library, env, env.user, env.ports.saslStripped);
       if (env.lacks.includes("channel binding")) return equal(await login, "alice with n by SCRAM-SHA-512");
@@ -395,7 +395,7 @@ const logins: Case[] = [
     },
   },
   ...["XOAUTH2", "OAUTHBEARER"].map((forceMechanism): Case => ({
-    name: `AUTH ${forceMechanism}, with a token that has to be renewed`,
+    name: `AUTH ${forceMechanism}, the token renewed`,
     async run(library, env): Promise<void> {
       const accessToken = ({ wasRefused }: { wasRefused: boolean }) => wasRefused ? env.token : "stale";
       equal(await identityOf(library, env, { username: "alice", accessToken, forceMechanism }), `alice by ${forceMechanism}`);
