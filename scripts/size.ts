@@ -12,24 +12,55 @@ export interface Size {
   readonly gzipped: number;
 }
 
+const CORE = `export { connect } from "${ROOT}mod.ts";`;
+/** What is loaded when it is first needed, as chunks of their own: an adapter, the login with a mechanism, and what they in turn load. */
+const ADAPTERS: readonly string[] = ["transport/deno", "transport/node", "transport/cloudflare"];
+const MECHANISMS: readonly string[] = ["sasl/scram", "sasl/cram_md5", "sasl/oauth_bearer", "sasl/xoauth2"];
+const LAZY: readonly string[] = [...ADAPTERS, ...MECHANISMS, "authenticate", "transport/channel_binding", "transport/node_crypto"];
+
 /**
- * Sizes of what a program carries: `connect` and `send` alone, and every export. The adapters of the other runtimes are loaded when they are first
- * needed, as chunks of their own, so `core` is without them and `adapter` is the largest of them.
+ * Sizes of what a program carries: `connect` and `send` alone, the same with the login, and every export of the main module, each without what is lazy;
+ * the largest adapter, and the largest mechanism.
  */
-export async function sizes(): Promise<{ readonly core: Size; readonly everything: Size; readonly adapter: Size }> {
+export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism", Size>> {
   const folder = await installRuntimes();
-  const adapters = ["deno", "node", "cloudflare"];
-  const measured = await Promise.all(adapters.map((name) => bundled(folder, `export * from "${ROOT}src/transport/${name}.ts";`)));
+  const without = (...names: readonly string[]) => LAZY.filter((name) => !names.includes(name));
+  const largest = async (names: readonly string[]) => {
+    const measured = await Promise.all(names.map((name) => bundled(folder, `export * from "${ROOT}src/${name}.ts";`, without(name))));
+    return measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest);
+  };
   return {
-    core: await bundled(folder, `export { connect } from "${ROOT}mod.ts";`, adapters),
-    everything: await bundled(folder, `export * from "${ROOT}mod.ts";`, adapters),
-    adapter: measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest),
+    core: await bundled(folder, CORE),
+    withLogin: await bundled(folder, CORE, without("authenticate")),
+    everything: await bundled(folder, `export * from "${ROOT}mod.ts";`),
+    adapter: await largest(ADAPTERS),
+    mechanism: await largest(MECHANISMS),
   };
 }
 
-async function bundled(folder: string, source: string, without: readonly string[] = []): Promise<Size> {
+/** The files of `src/` that a program carries from the beginning that imports `connect` alone. */
+export async function filesOfCore(): Promise<readonly string[]> {
+  const work = await Deno.makeTempDir();
+  try {
+    await bundled(await installRuntimes(), CORE, LAZY, [`--metafile=${work}/meta.json`]);
+    const { inputs }: { readonly inputs: Readonly<Record<string, unknown>> } = JSON.parse(await Deno.readTextFile(`${work}/meta.json`));
+    return Object.keys(inputs).filter((path) => path.startsWith("src/"));
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+async function bundled(folder: string, source: string, without: readonly string[] = LAZY, more: readonly string[] = []): Promise<Size> {
   const child = new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
-    args: ["--bundle", "--minify", "--format=esm", "--target=es2022", "--loader=ts", ...without.map((name) => `--external:*/${name}.ts`)],
+    args: [
+      "--bundle",
+      "--minify",
+      "--format=esm",
+      "--target=es2022",
+      "--loader=ts",
+      ...more,
+      ...without.map((name) => `--external:*/${name.replace(/.*\//, "")}.ts`),
+    ],
     cwd: ROOT,
     stdin: "piped",
     stdout: "piped",
@@ -81,8 +112,15 @@ function median(times: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { core, everything, adapter } = await sizes();
-  for (const [name, { minified, gzipped }] of Object.entries({ "connect and send": core, everything, "the largest adapter": adapter })) {
+  const { core, withLogin, everything, adapter, mechanism } = await sizes();
+  const shown = {
+    "connect and send": core,
+    "with the login": withLogin,
+    everything,
+    "the largest adapter": adapter,
+    "the largest mechanism": mechanism,
+  };
+  for (const [name, { minified, gzipped }] of Object.entries(shown)) {
     console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);
   }
   console.log(`cold import on Node 24: ${(await coldImport()).toFixed(2)} times a program with node:net and node:tls alone`);

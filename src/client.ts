@@ -1,5 +1,4 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
-import { authenticate } from "./authenticate.ts";
 import { sessionOf, SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
 import { type Message, prepareMessage } from "./message.ts";
@@ -129,8 +128,11 @@ export class SmtpClient implements AsyncDisposable {
   async login(auth: Auth, options: SignalOptions = {}): Promise<void> {
     const checked = checkAuth(auth);
     const { signal } = options;
-    const step = () => authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
-    return await this.#turns.take(step, signal);
+    return await this.#turns.take(async () => {
+      // Loaded when somebody logs in: who relays to a server that asks for nothing does without every mechanism.
+      const { authenticate } = await import("./authenticate.ts");
+      await authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
+    }, signal);
   }
 
   /**

@@ -3,7 +3,7 @@
  * where it lacks SMTPUTF8. Whatever it does not offer is an error here, before anything is written.
  */
 import { eightBit, type Framing, tooLarge } from "./body.ts";
-import { type SmtpErrorFacts, SmtpSecurityError, SmtpUnsupportedError } from "./errors.ts";
+import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";

@@ -19,7 +19,6 @@ import { type RecipientReply, SmtpError, type SmtpErrorFacts, SmtpProtocolError,
 import type { PreparedMessage } from "./message.ts";
 import { MAX_FLIGHT } from "./session/pipeline.ts";
 import { type Command, RECIPIENT_REPLY, type Session } from "./session/session.ts";
-import type { Task } from "./session/task.ts";
 import { commandLine, encodeLine } from "./wire/command.ts";
 import { DotStuffer } from "./wire/dot_stuffer.ts";
 import type { Reply } from "./wire/reply.ts";

@@ -1,6 +1,6 @@
 /** Every option of a connection: what it means, its default and its check, once. */
-import { checkCredentials } from "./sasl/credentials.ts";
-import type { Credentials, SaslMechanism } from "./sasl/mechanism.ts";
+import { checkCredentials, checkTokenCredentials } from "./sasl/credentials.ts";
+import type { Credentials, SaslMechanism, TokenCredentials } from "./sasl/mechanism.ts";
 import { type Clock, systemClock } from "./session/clock.ts";
 import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
 import type { Trace } from "./session/trace.ts";
@@ -18,9 +18,12 @@ export type TlsMode = "implicit" | "starttls" | "opportunistic" | "none";
 /** What is spoken: SMTP, or LMTP to a server that puts mail into mailboxes itself (RFC 2033). */
 export type Protocol = "smtp" | "lmtp";
 
-/** Who logs in, and how: with name and password, or with mechanisms of the caller's choice, the first that the server offers. */
+/**
+ * Who logs in, and how: with name and password, or name and access token, by the mechanism that proves most of those that the server offers; or with
+ * mechanisms of the caller's choice, the first that it offers.
+ */
 export type Auth =
-  | Credentials & {
+  | (Credentials | TokenCredentials) & {
     /** The only mechanism to use, offered or not: `"LOGIN"`. */
     readonly forceMechanism?: string;
   }
@@ -153,7 +156,7 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
 /**
  * Checks who logs in.
  *
- * @throws {TypeError} When it is neither credentials nor mechanisms. No secret is in the message.
+ * @throws {TypeError} When it is neither credentials nor mechanisms, or more than one of them. No secret is in the message.
  */
 export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth);
@@ -166,7 +169,11 @@ export function checkAuth(auth: Auth): Auth {
   }
   const { forceMechanism } = given;
   if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
-  return { ...checkCredentials(given), ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
+  if ("password" in given && "accessToken" in given) {
+    throw new TypeError("Cannot use auth to log in as it must have a password or an accessToken, not both: neither is shown");
+  }
+  const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
+  return { ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
 }
 
 /**

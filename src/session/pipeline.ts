@@ -16,18 +16,18 @@
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
 import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
-import type { Socket, TlsOptions } from "../transport/socket.ts";
+import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
-import { Channel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, type Failure } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure } from "./failures.ts";
 import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
-import type { Trace, TraceEvent } from "./trace.ts";
+import { emit, receiveEvent, type Trace, type TraceEvent } from "./trace.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
@@ -69,9 +69,9 @@ export class Pipeline {
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
-  constructor(socket: Socket, options: PipelineOptions) {
+  constructor(channel: Channel, options: PipelineOptions) {
     this.#options = options;
-    this.#channel = new Channel(socket);
+    this.#channel = channel;
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
   }
 
@@ -168,11 +168,7 @@ export class Pipeline {
 
   /** Gives `event` to the caller's hook. */
   trace(event: TraceEvent): void {
-    try {
-      this.#options.trace?.(event);
-    } catch {
-      // A log that fails must not cost a message.
-    }
+    emit(this.#options.trace, event);
   }
 
   /**
@@ -332,18 +328,14 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    const cause = error ?? this.#writeError?.cause;
-    if (cause instanceof SmtpProtocolError) this.fail((facts) => new SmtpProtocolError(cause.message, { ...facts, cause }));
-    // A platform may tell only now that its handshake has failed.
-    else if (cause instanceof SmtpSecurityError) this.fail((facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause }));
-    else this.fail((facts) => disconnected({ ...facts, cause }));
+    this.fail(endedBy(error ?? this.#writeError?.cause));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
     const reply = task?.secret === undefined ? said : said.without(task.secret);
-    this.#traceReply(reply, task);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secret !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
@@ -384,13 +376,6 @@ export class Pipeline {
     if (head !== undefined) this.#deadline.set(head.timeout);
     else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block);
     else this.#deadline.pause();
-  }
-
-  #traceReply(reply: Reply, task: Task | undefined): void {
-    if (this.#options.trace === undefined) return;
-    const shown = task?.secret !== undefined && reply.isIntermediate ? ["***"] : reply.lines;
-    const lines = shown.map((line, index) => printable(`${reply.code}${index < shown.length - 1 ? "-" : " "}${line}`));
-    this.trace({ type: "receive", command: task?.label, lines });
   }
 
   #unsolicited(reply?: Reply): void {

@@ -3,9 +3,10 @@
  * the table, hands it to the pipeline, and moves the state by its reply before anybody else sees that reply.
  */
 import { type Delivery, SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpStateError } from "../errors.ts";
-import type { Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
+import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
+import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Pipeline } from "./pipeline.ts";
 import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
@@ -54,6 +55,7 @@ export interface Command {
 /** See the head of the file. */
 export class Session {
   readonly options: SessionOptions;
+  readonly #channel: Channel;
   readonly #pipeline: Pipeline;
   readonly #ended = new AbortController();
   /** The signals that are listened to, and the commands each would end. */
@@ -74,7 +76,8 @@ export class Session {
     this.options = options;
     this.#isSecure = options.isSecure;
     const { timeouts, clock, trace } = options;
-    this.#pipeline = new Pipeline(socket, { timeouts, clock, trace, onEnd: () => this.#end() });
+    this.#channel = new Channel(socket);
+    this.#pipeline = new Pipeline(this.#channel, { timeouts, clock, trace, onEnd: () => this.#end() });
     this.#pipeline.trace({ type: "connect", secure: options.isSecure });
   }
 
@@ -211,6 +214,11 @@ export class Session {
     this.extensions = new Extensions();
     this.#state = this.#predicted = "greeted";
     this.#pipeline.watch();
+  }
+
+  /** What an exchange can be tied to: the TLS connection below, where there is one and the socket can tell. */
+  async channelBinding(): Promise<ChannelBinding | undefined> {
+    return this.#isSecure ? await this.#channel.channelBinding() : undefined;
   }
 
   /** Ends the session and closes the socket; what waits is told so. */

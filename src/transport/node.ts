@@ -72,7 +72,8 @@ async function handshake({ net, tls }: Modules, raw: NodeSocket, options: StartT
     raw.destroy();
     return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
   });
-  return socketOf(secure, { secureTransport: "on" });
+  const channelBinding = async () => await (await import("./channel_binding.ts")).channelBindingOf(secure);
+  return { ...socketOf(secure, { secureTransport: "on" }), channelBinding };
 }
 
 /** The `ca` of Node stands in the place of its own authorities, so those are named too. */

@@ -19,21 +19,21 @@ const node = (version: string): Runtime["command"] => (folder, file) => [
   file,
 ];
 
-/** Cloudflare's sockets speak TLS by the platform's rules alone. */
-const WORKERS: readonly Feature[] = ["own authority", "client certificate", "client certificate after STARTTLS", "unix socket"];
+/** Cloudflare's sockets speak TLS by the platform's rules alone, and tell nothing of it. */
+const WORKERS: readonly Feature[] = ["own authority", "client certificate", "client certificate after STARTTLS", "unix socket", "channel binding"];
 
 /** The columns of the matrix. */
 export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS"],
+    lacks: ["client certificate after STARTTLS", "channel binding"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },
   { name: "Node 24", command: node("24"), lacks: [] },
   { name: "Bun", command: (folder, file) => [`${folder}/node_modules/@oven/bun-linux-x64/bin/bun`, "run", file], lacks: [] },
-  { name: "workerd", command: undefined, lacks: WORKERS },
+  { name: "workerd", command: undefined, lacks: [...WORKERS, "MD5"] },
   { name: "workerd (nodejs_compat)", command: undefined, flags: ["nodejs_compat"], lacks: WORKERS },
 ];
 
@@ -78,6 +78,7 @@ export async function bundle(folder: string, entry: string, library: string, out
       "--log-level=warning",
       "--log-override:unsupported-dynamic-import=silent",
       `--alias:@posthorn/smtp=${library}`,
+      `--alias:@posthorn/smtp/sasl=${library.replace(/mod\.(ts|js)$/, "src/sasl/mod.$1")}`,
       `--outfile=${outfile}`,
     ],
   }).output();

@@ -1,10 +1,11 @@
 /** The thin shell for runtimes with a process: runs every case and prints one line of JSON for each. */
-import * as library from "@posthorn/smtp";
+import * as smtp from "@posthorn/smtp";
+import * as sasl from "@posthorn/smtp/sasl";
 import { cases, type Environment, runCase } from "./suite.ts";
 
 const process: { readonly env: Record<string, string | undefined> } = Reflect.get(globalThis, "process");
 const env: Environment = JSON.parse(process.env["POSTHORN_ENVIRONMENT"] ?? "");
 for (const { name } of cases) {
-  const fault = await runCase(name, library, env);
+  const fault = await runCase(name, { ...smtp, sasl }, env);
   console.log(JSON.stringify({ case: name, ...(fault !== undefined && { fault }) }));
 }

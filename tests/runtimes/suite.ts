@@ -2,21 +2,30 @@
  * What the library does, as cases that run in any runtime against servers in another process. A case is given the library and an environment, asks
  * nothing of the runtime but what every one has, and throws when it fails.
  */
-import type { ConnectOptions, SmtpClient, Socket, TraceEvent } from "@posthorn/smtp";
+import type { Auth, ConnectOptions, SmtpClient, Socket, TraceEvent } from "@posthorn/smtp";
 
 /** The library, from source or from a package. */
-export type Library = typeof import("@posthorn/smtp");
+export type Library = typeof import("@posthorn/smtp") & { readonly sasl: typeof import("@posthorn/smtp/sasl") };
 
 /** Where a session stands when a server hangs up or falls silent. */
 export const PHASES = ["greeting", "ehlo", "mail", "rcpt", "data", "content"] as const;
 export type Phase = typeof PHASES[number];
 
 /** What a runtime may lack; the table in `runtimes.ts` says which lacks what. */
-export type Feature = "own authority" | "client certificate" | "client certificate after STARTTLS" | "unix socket";
+export type Feature =
+  | "own authority"
+  | "client certificate"
+  | "client certificate after STARTTLS"
+  | "unix socket"
+  | "MD5"
+  | "channel binding";
+
+/** The servers of `sasl_server.ts`: all that they can, no more than TLS 1.2, and with the -PLUS mechanisms cut out of their list. */
+export type SaslPorts = Readonly<Record<"sasl" | "saslTls12" | "saslStripped", number>>;
 
 /** The servers, and what is needed to reach them. */
 export interface Environment {
-  readonly ports: {
+  readonly ports: SaslPorts & {
     readonly starttls: number;
     readonly implicit: number;
     readonly plain: number;
@@ -37,6 +46,8 @@ export interface Environment {
   readonly authority: string;
   readonly identity: { readonly cert: string; readonly key: string };
   readonly user: { readonly username: string; readonly password: string };
+  /** An access token of the user's. */
+  readonly token: string;
   /** What the runtime does not have. */
   readonly lacks: readonly Feature[];
   /** Told apart from the runs of other runtimes by this. */
@@ -73,7 +84,7 @@ async function rejected(promise: Promise<unknown>): Promise<Record<string, unkno
     value = await promise;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const names = ["kind", "phase", "code", "delivery", "message"];
+    const names = ["kind", "phase", "code", "delivery", "details", "message"];
     return { name: error.name, ...Object.fromEntries(names.map((name) => [name, Reflect.get(error, name)])) };
   }
   throw new Error(`it did not reject, but resolved with ${value}`);
@@ -107,7 +118,7 @@ async function storedFor(env: Environment, to: string): Promise<Stored> {
   return await response.json();
 }
 
-async function logins(env: Environment): Promise<number> {
+async function loginsTried(env: Environment): Promise<number> {
   return await (await fetch(`${env.control}/logins`)).json();
 }
 
@@ -119,10 +130,10 @@ const certificates: Case[] = [
   {
     name: "a certificate for another host",
     async run({ connect }, env): Promise<void> {
-      const before = await logins(env);
+      const before = await loginsTried(env);
       const implicit = await rejected(connect(reaching(env, env.ports.otherHost, { tls: "implicit", auth: env.user })));
       const starttls = await rejected(connect(reaching(env, env.ports.otherHostStarttls, { auth: env.user })));
-      equal([implicit.kind, starttls.kind, await logins(env) - before], ["tls", "tls", 0]);
+      equal([implicit.kind, starttls.kind, await loginsTried(env) - before], ["tls", "tls", 0]);
     },
   },
   {
@@ -176,9 +187,9 @@ const basics: Case[] = [
   {
     name: "TLS required and not offered",
     async run({ connect }, env): Promise<void> {
-      const before = await logins(env);
+      const before = await loginsTried(env);
       const error = await rejected(connect(reaching(env, env.ports.plain, { auth: env.user })));
-      equal([error.name, error.kind, await logins(env) - before], ["SmtpSecurityError", "insecure", 0]);
+      equal([error.name, error.kind, await loginsTried(env) - before], ["SmtpSecurityError", "insecure", 0]);
     },
   },
   {
@@ -331,6 +342,81 @@ const features: Case[] = [
   },
 ];
 
+/** Whom the server takes the client for that logs in with `auth`. */
+async function identityOf({ connect }: Library, env: Environment, auth: Auth, port: number = env.ports.sasl): Promise<string> {
+  await using client = await connect(reaching(env, port, { tls: "implicit", auth }));
+  return (await client.connection.vrfy("me")).text;
+}
+
+const logins: Case[] = [
+  ...["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"].map((name): Case => ({
+    name: `AUTH ${name}`,
+    async run(library, env): Promise<void> {
+      equal(await identityOf(library, env, { ...env.user, forceMechanism: name }), `alice with n by ${name}`);
+    },
+  })),
+  {
+    name: "AUTH SCRAM-SHA-256-PLUS by tls-exporter",
+    needs: "channel binding",
+    async run(library, env): Promise<void> {
+      const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
+      equal(await identityOf(library, env, auth), "alice with p=tls-exporter by SCRAM-SHA-256-PLUS");
+    },
+  },
+  {
+    name: "AUTH SCRAM-SHA-256-PLUS by tls-server-end-point",
+    needs: "channel binding",
+    async run(library, env): Promise<void> {
+      const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
+      equal(await identityOf(library, env, auth, env.ports.saslTls12), "alice with p=tls-server-end-point by SCRAM-SHA-256-PLUS");
+    },
+  },
+  {
+    name: "AUTH by the strongest mechanism",
+    async run(library, env): Promise<void> {
+      const strongest = env.lacks.includes("channel binding") ? "n by SCRAM-SHA-512" : "p=tls-exporter by SCRAM-SHA-512-PLUS";
+      equal(await identityOf(library, env, env.user), `alice with ${strongest}`);
+    },
+  },
+  {
+    name: "AUTH where -PLUS was cut out of the list",
+    async run(library, env): Promise<void> {
+      const login = identityOf(library, env, env.user, env.ports.saslStripped);
+      if (env.lacks.includes("channel binding")) return equal(await login, "alice with n by SCRAM-SHA-512");
+      const error = await rejected(login);
+      equal([error.name, error.code, error.details], ["SmtpAuthError", 535, { error: "server-does-support-channel-binding" }]);
+    },
+  },
+  {
+    name: "AUTH CRAM-MD5",
+    needs: "MD5",
+    async run(library, env): Promise<void> {
+      equal(await identityOf(library, env, { ...env.user, forceMechanism: "CRAM-MD5" }), "alice by CRAM-MD5");
+    },
+  },
+  ...["XOAUTH2", "OAUTHBEARER"].map((forceMechanism): Case => ({
+    name: `AUTH ${forceMechanism}, the token renewed`,
+    async run(library, env): Promise<void> {
+      const accessToken = ({ wasRefused }: { wasRefused: boolean }) => wasRefused ? env.token : "stale";
+      equal(await identityOf(library, env, { username: "alice", accessToken, forceMechanism }), `alice by ${forceMechanism}`);
+      const error = await rejected(identityOf(library, env, { username: "alice", accessToken: "stale", forceMechanism }));
+      equal([error.name, error.code, error.details], ["SmtpAuthError", 535, { status: "invalid_token", scope: "mail", schemes: "bearer" }]);
+    },
+  })),
+  {
+    name: "AUTH EXTERNAL",
+    async run(library, env): Promise<void> {
+      equal(await identityOf(library, env, { mechanisms: [library.sasl.external({ authzid: "alice" })] }), "alice by EXTERNAL");
+    },
+  },
+  {
+    name: "AUTH ANONYMOUS",
+    async run(library, env): Promise<void> {
+      equal(await identityOf(library, env, { mechanisms: [library.sasl.anonymous({ trace: "sirhc" })] }), "nobody, sirhc by ANONYMOUS");
+    },
+  },
+];
+
 /** What is known of the message when the server is lost in each phase. */
 const LOST: Readonly<Record<Phase, readonly [phase: string, delivery: string]>> = {
   greeting: ["greeting", "not-sent"],
@@ -385,7 +471,7 @@ async function session({ connect }: Library, env: Environment, port: number, mor
 }
 
 /** Every case, in the order of the matrix. */
-export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...losses];
+export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...logins, ...losses];
 
 /** Runs the case `name`; resolves with what went wrong, or with `undefined`. */
 export async function runCase(name: string, library: Library, env: Environment): Promise<string | undefined> {

@@ -1,10 +1,16 @@
-/** What a user of the package writes, for `tsc --strict`: both levels, the errors, and each of the dialers. */
-import { connect, type Dialer, type Message, type Reply, SmtpConnection, SmtpError, SmtpReplyError, type Socket } from "@posthorn/smtp";
+/** What a user of the package writes, for `tsc --strict`: both levels, the errors, mechanisms, and each of the dialers. */
+import { type Auth, connect, type Dialer, type Message, type Reply, SmtpConnection, SmtpError, SmtpReplyError, type Socket } from "@posthorn/smtp";
+import { plain, scramSha256 } from "@posthorn/smtp/sasl";
 import { dialCloudflare } from "@posthorn/smtp/transport/cloudflare";
 import { dialDeno } from "@posthorn/smtp/transport/deno";
 import { dialNode } from "@posthorn/smtp/transport/node";
 
 export const dialers: readonly Dialer[] = [dialCloudflare, dialDeno, dialNode];
+
+export function chosen(username: string, password: string): Auth {
+  const credentials = { username, password };
+  return { mechanisms: [scramSha256(credentials, { plus: true }), scramSha256(credentials), plain(credentials)] };
+}
 
 export async function high(password: string, message: Message): Promise<string | undefined> {
   const client = await connect({ hostname: "mail.example.com", auth: { username: "alice", password }, dial: dialNode });
