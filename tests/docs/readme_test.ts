@@ -11,6 +11,7 @@ const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ""
 const EXPECTED: [title: string, output: RegExp, messages: number][] = [
   ["a first send", /^2 0 TEST1\n$/, 1],
   ["login", /^true\n$/, 0],
+  ["extensions", /^1\n$/, 1],
   ["verb by verb", /^250 Accepted undefined 354\n250 queued as TEST1\n$/, 1],
   ["high and low mixed", /^252 .* 10000000\n$/, 1],
   ["errors", /^refused rcpt 550 undefined reject@example.com false\n$/, 0],
@@ -29,7 +30,10 @@ for (const [index, [title, output, messages]] of EXPECTED.entries()) {
     try {
       await Deno.writeTextFile(`${folder}/snippet.ts`, snippets[index] ?? "");
       const here = (path: string) => new URL(path, root).href;
-      const imports = { "@posthorn/smtp": here("tests/support/redirected.ts") };
+      const imports = {
+        "@posthorn/smtp": here("tests/support/redirected.ts"),
+        "@posthorn/smtp/extensions": here("src/extensions/mod.ts"),
+      };
       await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports }));
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "--check", "--no-prompt", "--no-lock", "--allow-net", "--allow-env", `--config=${folder}/deno.json`, `${folder}/snippet.ts`],
