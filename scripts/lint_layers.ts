@@ -7,7 +7,7 @@
 const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/(errors\.ts|wire\/)/],
   [/^src\/sasl\//, /^src\/transport\//],
-  [/^src\/session\//],
+  [/^src\/session\//, /^src\/proxy\//],
   [/^src\/options\.ts$/],
   [/^src\/(body|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],
@@ -69,7 +69,8 @@ const plugin: Deno.lint.Plugin = {
     },
     "mod-only-lists": {
       create(context): Deno.lint.LintVisitor {
-        if (inProject(context.filename) !== "mod.ts") return {};
+        const file = inProject(context.filename);
+        if (file === undefined || !/^(src\/proxy\/)?mod\.ts$/.test(file)) return {};
         return {
           Program(node): void {
             for (const statement of node.body) {
