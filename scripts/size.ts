@@ -6,28 +6,48 @@ import { installRuntimes } from "../tests/runtimes/runtimes.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
+/** The adapters of the runtimes: chunks of their own, loaded when they are first needed. */
+const ADAPTERS: readonly string[] = ["deno", "node", "cloudflare"];
+const CORE = `export { connect } from "${ROOT}mod.ts";`;
+
 /** Octets of a bundle. */
 export interface Size {
   readonly minified: number;
   readonly gzipped: number;
 }
 
-/**
- * Sizes of what a program carries: `connect` and `send` alone, and every export. The adapters of the other runtimes are loaded when they are first
- * needed, as chunks of their own, so `core` is without them and `adapter` is the largest of them.
- */
-export async function sizes(): Promise<{ readonly core: Size; readonly everything: Size; readonly adapter: Size }> {
-  const folder = await installRuntimes();
-  const adapters = ["deno", "node", "cloudflare"];
-  const measured = await Promise.all(adapters.map((name) => bundled(folder, `export * from "${ROOT}src/transport/${name}.ts";`)));
+/** What a program carries, by its parts. */
+export interface Sizes {
+  /** What `connect` and `send` need, without the adapters. */
+  readonly core: Size;
+  /** Every export of the main entry point, without the adapters. */
+  readonly everything: Size;
+  /** The largest of the adapters. */
+  readonly adapter: Size;
+  /** What the proxies add to the core. */
+  readonly proxies: Size;
+}
+
+/** Measures {@linkcode Sizes}. */
+export async function sizes(): Promise<Sizes> {
+  const measured = await Promise.all(ADAPTERS.map(async (name) => sizeOf(await bundled(`export * from "${ROOT}src/transport/${name}.ts";`))));
+  const core = await sizeOf(await bundledCore());
+  const both = await sizeOf(await bundled(`${CORE} export * from "${ROOT}src/proxy/mod.ts";`, ADAPTERS));
   return {
-    core: await bundled(folder, `export { connect } from "${ROOT}mod.ts";`, adapters),
-    everything: await bundled(folder, `export * from "${ROOT}mod.ts";`, adapters),
+    core,
+    everything: await sizeOf(await bundled(`export * from "${ROOT}mod.ts";`, ADAPTERS)),
     adapter: measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest),
+    proxies: { minified: both.minified - core.minified, gzipped: both.gzipped - core.gzipped },
   };
 }
 
-async function bundled(folder: string, source: string, without: readonly string[] = []): Promise<Size> {
+/** The bundle of a program that imports `connect` and nothing else. */
+export async function bundledCore(): Promise<Uint8Array<ArrayBuffer>> {
+  return await bundled(CORE, ADAPTERS);
+}
+
+async function bundled(source: string, without: readonly string[] = []): Promise<Uint8Array<ArrayBuffer>> {
+  const folder = await installRuntimes();
   const child = new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
     args: ["--bundle", "--minify", "--format=esm", "--target=es2022", "--loader=ts", ...without.map((name) => `--external:*/${name}.ts`)],
     cwd: ROOT,
@@ -40,8 +60,12 @@ async function bundled(folder: string, source: string, without: readonly string[
   await writer.close();
   const { success, stdout } = await child.output();
   if (!success) throw new Error("esbuild failed");
-  const zipped = await new Response(new Blob([stdout]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
-  return { minified: stdout.length, gzipped: zipped.byteLength };
+  return stdout;
+}
+
+async function sizeOf(bundle: Uint8Array<ArrayBuffer>): Promise<Size> {
+  const zipped = await new Response(new Blob([bundle]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+  return { minified: bundle.length, gzipped: zipped.byteLength };
 }
 
 /** A size as it is printed: kB of 1000 octets. */
@@ -81,8 +105,9 @@ function median(times: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { core, everything, adapter } = await sizes();
-  for (const [name, { minified, gzipped }] of Object.entries({ "connect and send": core, everything, "the largest adapter": adapter })) {
+  const { core, everything, adapter, proxies } = await sizes();
+  const parts = { "connect and send": core, everything, "the largest adapter": adapter, "what the proxies add": proxies };
+  for (const [name, { minified, gzipped }] of Object.entries(parts)) {
     console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);
   }
   console.log(`cold import on Node 24: ${(await coldImport()).toFixed(2)} times a program with node:net and node:tls alone`);

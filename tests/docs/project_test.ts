@@ -15,6 +15,7 @@ Deno.test("layerFault lets imports point down, and in no other direction", () =>
     ["src/client.ts", "src/wire/path.ts"],
     ["src/session/session.ts", "src/session/pipeline.ts"],
     ["src/wire/reply_decoder.ts", "src/errors.ts"],
+    ["src/proxy/passage.ts", "src/transport/socket.ts"],
     ["tests/x.ts", "npm:anything"],
   ];
   const bad = [
@@ -22,6 +23,9 @@ Deno.test("layerFault lets imports point down, and in no other direction", () =>
     ["src/transport/deno.ts", "src/sasl/plain.ts"],
     ["src/sasl/plain.ts", "src/transport/socket.ts"],
     ["src/session/session.ts", "src/connection.ts"],
+    ["src/proxy/socks5.ts", "src/session/clock.ts"],
+    ["src/proxy/socks5.ts", "src/options.ts"],
+    ["src/transport/dial.ts", "src/proxy/socks5.ts"],
     ["src/client.ts", "mod.ts"],
     ["src/client.ts", "npm:nodemailer"],
     ["src/client.ts", "scripts/demo.ts"],
@@ -47,6 +51,7 @@ Deno.test("deno lint enforces the layers and the purity of the wire", async () =
   assertEquals(await lint("src/wire/lint_probe.ts", "export async function f(p: Promise<void>): Promise<void> {\n  await p;\n}\n"), [
     "posthorn/pure-wire",
   ]);
+  assertEquals(await lint("src/session/mod.ts", "export const version: number = 1;\n"), ["posthorn/mod-only-lists"]);
   assertEquals(await lint("src/session/lint_probe.ts", "export const version: string = Deno.version.deno;\n"), ["posthorn/runtimes-in-transport"]);
 });
 
@@ -69,17 +74,18 @@ Deno.test("the tasks test and test:jsr are the same but for the import map", asy
 });
 
 Deno.test("every public class, function and constant has an example and names its source", async () => {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["doc", "--json", "mod.ts"], cwd: root }).output();
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["doc", "--json", "mod.ts", "src/proxy/mod.ts"], cwd: root }).output();
   const { nodes } = JSON.parse(new TextDecoder().decode(stdout));
-  const [module] = Object.values<{ symbols: Declared[] }>(nodes);
-  const values = (module?.symbols ?? []).filter(({ declarations }) =>
+  const modules = Object.values<{ symbols: Declared[] }>(nodes);
+  assertEquals(modules.length, 2);
+  const values = modules.flatMap(({ symbols }) => symbols).filter(({ declarations }) =>
     declarations.some(({ kind }) => ["class", "function", "variable"].includes(kind))
   );
   assert(values.length > 20, `${values.length}`);
   for (const { name, declarations } of values) {
     const { doc = "", tags = [] } = declarations[0]?.jsDoc ?? {};
     assert(tags.some(({ kind }) => kind === "example"), `${name} has no example`);
-    assert(/Source: (RFC|draft|WinterTC)/.test(doc), `${name} names no source`);
+    assert(/Source: (RFC|draft|WinterTC|HAProxy)/.test(doc), `${name} names no source`);
   }
 });
 
@@ -96,7 +102,10 @@ Deno.test("the source checks under plain tsc with the platform's types alone: no
     lib: ["esnext", "dom", "dom.iterable"],
     types: [],
   };
-  await Deno.writeTextFile(config, JSON.stringify({ compilerOptions, files: [new URL("mod.ts", root).pathname] }));
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({ compilerOptions, files: ["mod.ts", "src/proxy/mod.ts"].map((path) => new URL(path, root).pathname) }),
+  );
   const { code, stdout } = await new Deno.Command(`${folder}/node_modules/node24/bin/node`, {
     args: [`${folder}/node_modules/typescript/bin/tsc`, "--project", config],
   }).output();

@@ -234,6 +234,24 @@ for (const tls of ["implicit", "starttls"] as const) {
   });
 }
 
+for (const tls of ["implicit", "starttls"] as const) {
+  Deno.test(`connect speaks TLS inside the TLS of a proxy on sockets that can nest it (${tls})`, async () => {
+    await using server = await MailServer.start(leaf, { secure: tls === "implicit" });
+    await using proxy = inFrontOf(server, { leaf: proxysOwn });
+    const dial = httpConnect({ hostname: "127.0.0.1", port: proxy.port, secure: true, tlsOptions, dial: dialNode });
+    await using client = await connect({ hostname: "mail.example.com", tls, tlsOptions, auth: USER, dial });
+    assertEquals([client.isSecure, (await client.send(MESSAGE)).accepted.length], [true, 1]);
+  });
+
+  Deno.test(`connect takes no certificate of the proxy for the server's inside the TLS of the proxy (${tls})`, async () => {
+    await using server = await MailServer.start(proxysOwn, { secure: tls === "implicit" });
+    await using proxy = inFrontOf(server, { leaf: proxysOwn });
+    const dial = httpConnect({ hostname: "127.0.0.1", port: proxy.port, secure: true, tlsOptions, dial: dialNode });
+    const error = facts(await rejection(connect({ hostname: "mail.example.com", tls, tlsOptions, auth: USER, dial })));
+    assertEquals([error.name, error.kind, server.logins.length], ["SmtpSecurityError", "tls", 0]);
+  });
+}
+
 Deno.test("SmtpConnection names itself by its own address behind a proxy, and does not take the proxy for its peer", async () => {
   await using server = await MailServer.start(leaf);
   await using proxy = inFrontOf(server);

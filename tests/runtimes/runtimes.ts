@@ -20,14 +20,21 @@ const node = (version: string): Runtime["command"] => (folder, file) => [
 ];
 
 /** Cloudflare's sockets speak TLS by the platform's rules alone. */
-const WORKERS: readonly Feature[] = ["own authority", "client certificate", "client certificate after STARTTLS", "unix socket"];
+const WORKERS: readonly Feature[] = [
+  "own authority",
+  "client certificate",
+  "client certificate after STARTTLS",
+  "unix socket",
+  "TLS through a proxy",
+  "TLS inside TLS",
+];
 
 /** The columns of the matrix. */
 export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS"],
+    lacks: ["client certificate after STARTTLS", "TLS inside TLS"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },
@@ -66,7 +73,7 @@ export async function installRuntimes(): Promise<string> {
   return FOLDER;
 }
 
-/** Bundles `entry` with the library into one file that every runtime can run. */
+/** Bundles `entry` with the library, whose main file is `library`, into one file that every runtime can run. */
 export async function bundle(folder: string, entry: string, library: string, outfile: string): Promise<void> {
   const here = new URL(entry, import.meta.url).pathname;
   const { success, stderr } = await new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
@@ -78,6 +85,7 @@ export async function bundle(folder: string, entry: string, library: string, out
       "--log-level=warning",
       "--log-override:unsupported-dynamic-import=silent",
       `--alias:@posthorn/smtp=${library}`,
+      `--alias:@posthorn/smtp/proxy=${library.replace(/mod(\.\w+)$/, "src/proxy/mod$1")}`,
       `--outfile=${outfile}`,
     ],
   }).output();

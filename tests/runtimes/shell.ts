@@ -1,10 +1,11 @@
 /** The thin shell for runtimes with a process: runs every case and prints one line of JSON for each. */
-import * as library from "@posthorn/smtp";
+import * as main from "@posthorn/smtp";
+import * as proxy from "@posthorn/smtp/proxy";
 import { cases, type Environment, runCase } from "./suite.ts";
 
 const process: { readonly env: Record<string, string | undefined> } = Reflect.get(globalThis, "process");
 const env: Environment = JSON.parse(process.env["POSTHORN_ENVIRONMENT"] ?? "");
 for (const { name } of cases) {
-  const fault = await runCase(name, library, env);
+  const fault = await runCase(name, { ...main, ...proxy }, env);
   console.log(JSON.stringify({ case: name, ...(fault !== undefined && { fault }) }));
 }

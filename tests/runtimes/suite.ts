@@ -5,14 +5,20 @@
 import type { ConnectOptions, SmtpClient, Socket, TraceEvent } from "@posthorn/smtp";
 
 /** The library, from source or from a package. */
-export type Library = typeof import("@posthorn/smtp");
+export type Library = typeof import("@posthorn/smtp") & typeof import("@posthorn/smtp/proxy");
 
 /** Where a session stands when a server hangs up or falls silent. */
 export const PHASES = ["greeting", "ehlo", "mail", "rcpt", "data", "content"] as const;
 export type Phase = typeof PHASES[number];
 
 /** What a runtime may lack; the table in `runtimes.ts` says which lacks what. */
-export type Feature = "own authority" | "client certificate" | "client certificate after STARTTLS" | "unix socket";
+export type Feature =
+  | "own authority"
+  | "client certificate"
+  | "client certificate after STARTTLS"
+  | "unix socket"
+  | "TLS through a proxy"
+  | "TLS inside TLS";
 
 /** The servers, and what is needed to reach them. */
 export interface Environment {
@@ -25,13 +31,22 @@ export interface Environment {
     readonly unknownAuthority: number;
     readonly wantsCertificate: number;
     readonly wantsCertificateStarttls: number;
+    /** Its certificate is for {@linkcode Environment.proxy}. */
+    readonly proxysName: number;
+    readonly proxysNameStarttls: number;
+    /** Expects the header of the PROXY protocol. */
+    readonly proxyProtocol: number;
     readonly closed: number;
     readonly closes: Readonly<Record<Phase, number>>;
     readonly stalls: Readonly<Record<Phase, number>>;
   };
   /** A unix socket in front of the plain server. */
   readonly path: string;
-  /** Tells of the messages that were stored: `GET /?to=mailbox`. */
+  /** A proxy that speaks SOCKS5 and HTTP, on an address that no certificate of the other servers has; {@linkcode user} may use it. */
+  readonly proxy: { readonly hostname: string; readonly port: number };
+  /** An HTTP proxy that speaks TLS itself. */
+  readonly secureProxy: { readonly hostname: string; readonly port: number };
+  /** Tells of the messages that were stored: `GET /?to=mailbox`, how many logins were tried: `GET /logins`, and how often a proxy led somewhere: `GET /tunnels`. */
   readonly control: string;
   /** The authority of the servers, PEM; a runtime without the feature was told to trust it beforehand. */
   readonly authority: string;
@@ -49,6 +64,7 @@ interface Stored {
   readonly sha256: string;
   readonly length: number;
   readonly user: string | undefined;
+  readonly client: string;
   readonly isSecure: boolean;
 }
 
@@ -111,6 +127,10 @@ async function logins(env: Environment): Promise<number> {
   return await (await fetch(`${env.control}/logins`)).json();
 }
 
+async function tunnels(env: Environment): Promise<number> {
+  return await (await fetch(`${env.control}/tunnels`)).json();
+}
+
 /**
  * These come first: the servers of the test share a process and with it the keys of their TLS tickets, so a runtime that resumes sessions by name
  * (workerd) would resume a good one at the wrong server, and check no certificate.
@@ -130,6 +150,23 @@ const certificates: Case[] = [
     async run({ connect }, env): Promise<void> {
       const error = await rejected(connect(reaching(env, env.ports.unknownAuthority, { tls: "implicit", auth: env.user })));
       equal([error.name, error.kind, error.delivery], ["SmtpSecurityError", "tls", "not-sent"]);
+    },
+  },
+  {
+    name: "a certificate for the proxy and not for the host",
+    needs: "TLS through a proxy",
+    async run({ connect, socks5, SmtpSecurityError }, env): Promise<void> {
+      const before = await logins(env);
+      const more = { auth: env.user, dial: socks5({ ...env.proxy, ...env.user }) };
+      const tries = [
+        reaching(env, env.ports.proxysName, { tls: "implicit", ...more }),
+        reaching(env, env.ports.proxysNameStarttls, more),
+      ];
+      for (const options of tries) {
+        const error = await connect(options).catch((error: unknown) => error);
+        if (!(error instanceof SmtpSecurityError)) throw error;
+        equal([error.kind, await logins(env) - before], ["tls", 0]);
+      }
     },
   },
 ];
@@ -331,6 +368,70 @@ const features: Case[] = [
   },
 ];
 
+const proxies: Case[] = [
+  {
+    name: "through SOCKS5, no TLS",
+    async run({ connect, socks5 }, env): Promise<void> {
+      const before = await tunnels(env);
+      const dial = socks5({ ...env.proxy, ...env.user });
+      await using client = await connect(reaching(env, env.ports.plain, { tls: "none", dial }));
+      equal([(await sendOne(client, env)).isSecure, await tunnels(env) - before], [false, 1]);
+    },
+  },
+  {
+    name: "through HTTP CONNECT, no TLS",
+    async run({ connect, httpConnect }, env): Promise<void> {
+      const before = await tunnels(env);
+      const dial = httpConnect({ ...env.proxy, ...env.user });
+      await using client = await connect(reaching(env, env.ports.plain, { tls: "none", dial }));
+      equal([(await sendOne(client, env)).isSecure, await tunnels(env) - before], [false, 1]);
+    },
+  },
+  {
+    name: "through SOCKS5, STARTTLS",
+    needs: "TLS through a proxy",
+    async run({ connect, socks5 }, env): Promise<void> {
+      const before = await tunnels(env);
+      const dial = socks5({ ...env.proxy, ...env.user });
+      await using client = await connect(reaching(env, env.ports.starttls, { auth: env.user, dial }));
+      const { isSecure, user } = await sendOne(client, env);
+      equal([isSecure, user, await tunnels(env) - before], [true, env.user.username, 1]);
+    },
+  },
+  {
+    name: "through HTTP CONNECT, implicit TLS",
+    needs: "TLS through a proxy",
+    async run({ connect, httpConnect }, env): Promise<void> {
+      const before = await tunnels(env);
+      const dial = httpConnect({ ...env.proxy, ...env.user });
+      await using client = await connect(reaching(env, env.ports.implicit, { tls: "implicit", auth: env.user, dial }));
+      const { isSecure, user } = await sendOne(client, env);
+      equal([isSecure, user, await tunnels(env) - before], [true, env.user.username, 1]);
+    },
+  },
+  {
+    name: "through HTTP CONNECT, a proxy and a server that both speak TLS",
+    needs: "TLS inside TLS",
+    async run({ connect, httpConnect }, env): Promise<void> {
+      const { tlsOptions = {} } = reaching(env, 0);
+      const dial = httpConnect({ ...env.secureProxy, secure: true, tlsOptions });
+      await using client = await connect(reaching(env, env.ports.implicit, { tls: "implicit", auth: env.user, dial }));
+      equal((await sendOne(client, env)).isSecure, true);
+      await using second = await connect(reaching(env, env.ports.starttls, { auth: env.user, dial }));
+      equal((await sendOne(second, env)).isSecure, true);
+    },
+  },
+  {
+    name: "the header of the PROXY protocol, then STARTTLS",
+    async run({ connect, proxyProtocol }, env): Promise<void> {
+      const dial = proxyProtocol({ version: 1, source: "192.0.2.7:40000", destination: "198.51.100.1:25" });
+      await using client = await connect(reaching(env, env.ports.proxyProtocol, { dial }));
+      const { isSecure, client: source } = await sendOne(client, env);
+      equal([isSecure, source], [true, "192.0.2.7"]);
+    },
+  },
+];
+
 /** What is known of the message when the server is lost in each phase. */
 const LOST: Readonly<Record<Phase, readonly [phase: string, delivery: string]>> = {
   greeting: ["greeting", "not-sent"],
@@ -385,7 +486,7 @@ async function session({ connect }: Library, env: Environment, port: number, mor
 }
 
 /** Every case, in the order of the matrix. */
-export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...losses];
+export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...proxies, ...losses];
 
 /** Runs the case `name`; resolves with what went wrong, or with `undefined`. */
 export async function runCase(name: string, library: Library, env: Environment): Promise<string | undefined> {

@@ -1,10 +1,15 @@
 /** What a user of the package writes, for `tsc --strict`: both levels, the errors, and each of the dialers. */
 import { connect, type Dialer, type Message, type Reply, SmtpConnection, SmtpError, SmtpReplyError, type Socket } from "@posthorn/smtp";
+import { httpConnect, type HttpConnectOptions, proxyProtocol, socks5, type Socks5Options } from "@posthorn/smtp/proxy";
 import { dialCloudflare } from "@posthorn/smtp/transport/cloudflare";
 import { dialDeno } from "@posthorn/smtp/transport/deno";
 import { dialNode } from "@posthorn/smtp/transport/node";
 
 export const dialers: readonly Dialer[] = [dialCloudflare, dialDeno, dialNode];
+
+export function proxied(socks: Socks5Options, http: HttpConnectOptions): Dialer {
+  return proxyProtocol({ version: 2, local: true, dial: socks5({ ...socks, dial: httpConnect(http) }) });
+}
 
 export async function high(password: string, message: Message): Promise<string | undefined> {
   const client = await connect({ hostname: "mail.example.com", auth: { username: "alice", password }, dial: dialNode });
