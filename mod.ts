@@ -21,7 +21,7 @@
  * @module
  */
 export { type ClientOptions, connect, type HelloOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
-export { type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
+export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,
   type RecipientReply,
@@ -39,18 +39,17 @@ export {
   SmtpUnsupportedError,
 } from "./src/errors.ts";
 export type { MessageBody } from "./src/body.ts";
-export type { Message } from "./src/message.ts";
-export type { Auth, ConnectionOptions, ConnectOptions, TlsMode } from "./src/options.ts";
-export type { SendResult } from "./src/transaction.ts";
-export { login } from "./src/sasl/login.ts";
-export type { Credentials, SaslContext, SaslExchange, SaslMechanism } from "./src/sasl/mechanism.ts";
-export { plain } from "./src/sasl/plain.ts";
+export type { MessageExtension, Offer } from "./src/extensions/extension.ts";
+export type { Message, Recipient, Transfer } from "./src/message.ts";
+export type { Auth, ConnectionOptions, ConnectOptions, Protocol, TlsMode } from "./src/options.ts";
+export type { SendResult, TransactionResult } from "./src/transaction.ts";
+export type { AccessTokenContext, Credentials, SaslContext, SaslExchange, SaslMechanism, TokenCredentials } from "./src/sasl/mechanism.ts";
 export type { Clock } from "./src/session/clock.ts";
 export type { SessionState } from "./src/session/state.ts";
 export { DEFAULT_TIMEOUTS, type TimeoutName, type Timeouts } from "./src/session/timeouts.ts";
 export type { Trace, TraceEvent } from "./src/session/trace.ts";
 export { dial } from "./src/transport/dial.ts";
-export type { Dialer, DialOptions, Socket, SocketInfo, StartTlsOptions, TlsOptions } from "./src/transport/socket.ts";
+export type { ChannelBinding, Dialer, DialOptions, Socket, SocketInfo, StartTlsOptions, TlsOptions } from "./src/transport/socket.ts";
 export type { EsmtpParameters } from "./src/wire/command.ts";
 export { DotStuffer, type DotStufferOptions, type LineEndings } from "./src/wire/dot_stuffer.ts";
 export { DotStuffingStream } from "./src/wire/dot_stuffing_stream.ts";

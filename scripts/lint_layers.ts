@@ -6,12 +6,12 @@
 /** The layers, from the ground up. Those of one row do not know each other. */
 const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/(errors\.ts|wire\/)/],
-  [/^src\/sasl\//, /^src\/transport\//],
+  [/^src\/sasl\//, /^src\/transport\//, /^src\/extensions\//],
   [/^src\/session\//, /^src\/proxy\//],
   [/^src\/options\.ts$/],
-  [/^src\/(body|message|open_session)\.ts$/],
+  [/^src\/(body|chunks|envelope|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],
-  [/^src\/(authenticate|transaction|turns)\.ts$/],
+  [/^src\/(authenticate|exchange|transaction|turns)\.ts$/],
   [/^src\/client\.ts$/],
   [/^mod\.ts$/],
 ];
@@ -69,8 +69,7 @@ const plugin: Deno.lint.Plugin = {
     },
     "mod-only-lists": {
       create(context): Deno.lint.LintVisitor {
-        const file = inProject(context.filename);
-        if (file === undefined || !/(^|\/)mod\.ts$/.test(file)) return {};
+        if (!/(^|\/)mod\.ts$/.test(inProject(context.filename) ?? "")) return {};
         return {
           Program(node): void {
             for (const statement of node.body) {

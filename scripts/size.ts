@@ -6,50 +6,64 @@ import { installRuntimes } from "../tests/runtimes/runtimes.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
-/** The adapters of the runtimes: chunks of their own, loaded when they are first needed. */
-const ADAPTERS: readonly string[] = ["deno", "node", "cloudflare"];
-const CORE = `export { connect } from "${ROOT}mod.ts";`;
-
 /** Octets of a bundle. */
 export interface Size {
   readonly minified: number;
   readonly gzipped: number;
 }
 
-/** What a program carries, by its parts. */
-export interface Sizes {
-  /** What `connect` and `send` need, without the adapters. */
-  readonly core: Size;
-  /** Every export of the main entry point, without the adapters. */
-  readonly everything: Size;
-  /** The largest of the adapters. */
-  readonly adapter: Size;
-  /** What the proxies add to the core. */
-  readonly proxies: Size;
-}
+const CORE = `export { connect } from "${ROOT}mod.ts";`;
+/** What is loaded when it is first needed, as chunks of their own: an adapter, the login with a mechanism, and what they in turn load. */
+const ADAPTERS: readonly string[] = ["transport/deno", "transport/node", "transport/cloudflare"];
+const MECHANISMS: readonly string[] = ["sasl/scram", "sasl/cram_md5", "sasl/oauth_bearer", "sasl/xoauth2"];
+const LAZY: readonly string[] = [...ADAPTERS, ...MECHANISMS, "authenticate", "transport/channel_binding", "transport/node_crypto"];
 
-/** Measures {@linkcode Sizes}. */
-export async function sizes(): Promise<Sizes> {
-  const measured = await Promise.all(ADAPTERS.map(async (name) => sizeOf(await bundled(`export * from "${ROOT}src/transport/${name}.ts";`))));
-  const core = await sizeOf(await bundledCore());
-  const both = await sizeOf(await bundled(`${CORE} export * from "${ROOT}src/proxy/mod.ts";`, ADAPTERS));
+/**
+ * Sizes of what a program carries: `connect` and `send` alone, the same with the login, and every export of the main module, each without what is lazy;
+ * the largest adapter, the largest mechanism, and what the proxies add to the first.
+ */
+export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism" | "proxies", Size>> {
+  const folder = await installRuntimes();
+  const without = (...names: readonly string[]) => LAZY.filter((name) => !names.includes(name));
+  const largest = async (names: readonly string[]) => {
+    const measured = await Promise.all(names.map((name) => bundled(folder, `export * from "${ROOT}src/${name}.ts";`, without(name))));
+    return measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest);
+  };
+  const core = await bundled(folder, CORE);
+  const withProxies = await bundled(folder, `${CORE} export * from "${ROOT}src/proxy/mod.ts";`);
   return {
     core,
-    everything: await sizeOf(await bundled(`export * from "${ROOT}mod.ts";`, ADAPTERS)),
-    adapter: measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest),
-    proxies: { minified: both.minified - core.minified, gzipped: both.gzipped - core.gzipped },
+    withLogin: await bundled(folder, CORE, without("authenticate")),
+    everything: await bundled(folder, `export * from "${ROOT}mod.ts";`),
+    adapter: await largest(ADAPTERS),
+    mechanism: await largest(MECHANISMS),
+    proxies: { minified: withProxies.minified - core.minified, gzipped: withProxies.gzipped - core.gzipped },
   };
 }
 
-/** The bundle of a program that imports `connect` and nothing else. */
-export async function bundledCore(): Promise<Uint8Array<ArrayBuffer>> {
-  return await bundled(CORE, ADAPTERS);
+/** The files of `src/` that a program carries from the beginning that imports `connect` alone. */
+export async function filesOfCore(): Promise<readonly string[]> {
+  const work = await Deno.makeTempDir();
+  try {
+    await bundled(await installRuntimes(), CORE, LAZY, [`--metafile=${work}/meta.json`, `--outfile=${work}/core.js`]);
+    const { inputs }: { readonly inputs: Readonly<Record<string, unknown>> } = JSON.parse(await Deno.readTextFile(`${work}/meta.json`));
+    return Object.keys(inputs).filter((path) => path.startsWith("src/"));
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
 }
 
-async function bundled(source: string, without: readonly string[] = []): Promise<Uint8Array<ArrayBuffer>> {
-  const folder = await installRuntimes();
+async function bundled(folder: string, source: string, without: readonly string[] = LAZY, more: readonly string[] = []): Promise<Size> {
   const child = new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
-    args: ["--bundle", "--minify", "--format=esm", "--target=es2022", "--loader=ts", ...without.map((name) => `--external:*/${name}.ts`)],
+    args: [
+      "--bundle",
+      "--minify",
+      "--format=esm",
+      "--target=es2022",
+      "--loader=ts",
+      ...more,
+      ...without.map((name) => `--external:*/${name.replace(/.*\//, "")}.ts`),
+    ],
     cwd: ROOT,
     stdin: "piped",
     stdout: "piped",
@@ -60,12 +74,8 @@ async function bundled(source: string, without: readonly string[] = []): Promise
   await writer.close();
   const { success, stdout } = await child.output();
   if (!success) throw new Error("esbuild failed");
-  return stdout;
-}
-
-async function sizeOf(bundle: Uint8Array<ArrayBuffer>): Promise<Size> {
-  const zipped = await new Response(new Blob([bundle]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
-  return { minified: bundle.length, gzipped: zipped.byteLength };
+  const zipped = await new Response(new Blob([stdout]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+  return { minified: stdout.length, gzipped: zipped.byteLength };
 }
 
 /** A size as it is printed: kB of 1000 octets. */
@@ -105,9 +115,16 @@ function median(times: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { core, everything, adapter, proxies } = await sizes();
-  const parts = { "connect and send": core, everything, "the largest adapter": adapter, "what the proxies add": proxies };
-  for (const [name, { minified, gzipped }] of Object.entries(parts)) {
+  const { core, withLogin, everything, adapter, mechanism, proxies } = await sizes();
+  const shown = {
+    "connect and send": core,
+    "with the login": withLogin,
+    everything,
+    "the largest adapter": adapter,
+    "the largest mechanism": mechanism,
+    "what the proxies add": proxies,
+  };
+  for (const [name, { minified, gzipped }] of Object.entries(shown)) {
     console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);
   }
   console.log(`cold import on Node 24: ${(await coldImport()).toFixed(2)} times a program with node:net and node:tls alone`);

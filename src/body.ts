@@ -20,19 +20,32 @@ export type MessageBody = string | Uint8Array | Blob | ReadableStream<Uint8Array
 const BLOCK = 65_536;
 /** Octets gathered from small chunks before they are written: a write of one octet costs as much as one of a few thousand. */
 const GATHER = 16_384;
+/** Octets gathered for one BDAT: each is answered, and a reply costs the server more than some thousand octets do. */
+const CHUNK = 262_144;
 /** How long gathered octets wait for more of a slow source, in milliseconds: a server that hears nothing for minutes hangs up. */
 const PATIENCE = 1_000;
+
+/**
+ * How content stands on the wire. `"data"`: dots doubled, lines ended by CRLF, the final dot (RFC 5321 section 4.5.2). `"bdat"`: lines ended by CRLF,
+ * counted (RFC 3030 section 2). `"binary"`: counted, as it is (RFC 3030 section 3).
+ */
+export type Framing = "data" | "bdat" | "binary";
 
 /** A body that was checked, and what is known of it. */
 export interface PreparedBody {
   /** What is known beforehand: all of it for content in memory, nothing for a stream. */
   readonly facts: ContentFacts | undefined;
+  /** Whether it can be opened more than once. */
+  readonly isRepeatable: boolean;
   /** Begins to read it. */
   open(promise: ContentPromise): Content;
+  /** The whole of it as it stands on the wire, where it is in memory. */
+  whole?(framing: Framing): Uint8Array;
 }
 
 /** What was promised to the server about the content. */
 export interface ContentPromise {
+  readonly framing: Framing;
   /** Whether octets above 127 may come (RFC 6152). */
   readonly isEightBitAllowed: boolean;
   /** Octets at most (RFC 1870), where there is a limit. */
@@ -46,24 +59,33 @@ export interface ContentPromise {
  * @throws {TypeError} When it is none, is a stream in use, is text with lone surrogates, which UTF-8 cannot say, or is in memory and has a lone CR or
  * LF where they are rejected.
  */
-export function prepareBody(body: MessageBody, lineEndings: LineEndings): PreparedBody {
+export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinary = false): PreparedBody {
   if (lineEndings !== "normalize" && lineEndings !== "reject") {
     throw new TypeError(`Cannot use lineEndings as it must be "normalize" or "reject": current value is ${quoted(lineEndings)}`);
   }
   if (typeof body === "string") {
     if (/\p{Cs}/u.test(body)) throw new TypeError("Cannot use body as a message as it must be well-formed Unicode: it has a lone surrogate");
-    return prepareBody(encodeText(body), lineEndings);
+    return prepareBody(encodeText(body), lineEndings, isBinary);
   }
   if (body instanceof Uint8Array) {
-    const facts = contentFacts(body);
-    if (lineEndings === "reject" && facts.hasLoneLineEnd) throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
-    return { facts, open: (promise) => new StuffedContent(singleChunk(body), lineEndings, promise) };
+    const facts = { ...contentFacts(body), ...(isBinary && { octets: body.length }) };
+    if (!isBinary && lineEndings === "reject" && facts.hasLoneLineEnd) {
+      throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
+    }
+    const whole = (framing: Framing) => {
+      const framer = framerOf(framing, lineEndings);
+      return concat([framer.push(body), framer.finish()]);
+    };
+    return { facts, isRepeatable: true, open: (promise) => new FramedContent(singleChunk(body), lineEndings, promise), whole };
   }
   if (body instanceof ReadableStream && body.locked) {
     throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
   }
   const open = opener(body);
-  if (open !== undefined) return { facts: undefined, open: (promise) => new StuffedContent(lazySource(open), lineEndings, promise) };
+  if (open !== undefined) {
+    const isRepeatable = !(body instanceof ReadableStream);
+    return { facts: undefined, isRepeatable, open: (promise) => new FramedContent(lazySource(open), lineEndings, promise) };
+  }
   throw new TypeError(
     `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
       quoted(body)
@@ -110,11 +132,21 @@ function lazySource(open: () => ReadableStream<Uint8Array>): Source {
   };
 }
 
-/** Content behind DATA: in blocks, dot-stuffed, with the final dot in the same write as what comes before it. */
-class StuffedContent implements Content {
+/** What stands between a source and the wire. */
+type Framer = Pick<DotStuffer, "push" | "finish">;
+
+const AS_IT_IS: Framer = { push: (chunk) => chunk, finish: () => new Uint8Array(0) };
+
+function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
+  return framing === "binary" ? AS_IT_IS : new DotStuffer({ lineEndings, dots: framing === "data" });
+}
+
+/** Content in pieces of a good size, framed, with its end in the same piece as what comes before it. */
+class FramedContent implements Content {
   readonly #source: Source;
   readonly #promise: ContentPromise;
-  readonly #stuffer: DotStuffer;
+  readonly #framer: Framer;
+  readonly #gather: number;
   /** What the source gave and the socket has not taken. */
   #rest: Uint8Array = new Uint8Array(0);
   #octets = 0;
@@ -124,27 +156,28 @@ class StuffedContent implements Content {
   constructor(source: Source, lineEndings: LineEndings, promise: ContentPromise) {
     this.#source = source;
     this.#promise = promise;
-    this.#stuffer = new DotStuffer({ lineEndings });
+    this.#framer = framerOf(promise.framing, lineEndings);
+    this.#gather = promise.framing === "data" ? GATHER : CHUNK;
   }
 
   async next(): Promise<ContentPiece> {
     const parts: Uint8Array[] = [];
     let late: Late | undefined;
     try {
-      for (let length = 0; length < GATHER;) {
+      for (let length = 0; length < this.#gather;) {
         if (this.#rest.length === 0) {
           this.#reading ??= this.#read();
           const chunk = await (late === undefined ? this.#reading : Promise.race([this.#reading, late.promise]));
           if (chunk === "late") break;
           this.#reading = undefined;
-          if (chunk === undefined) return { octets: concat([...parts, this.#stuffer.finish()]), last: true };
+          if (chunk === undefined) return { octets: concat([...parts, this.#framer.finish()]), last: true };
           this.#rest = chunk;
         }
         const block = this.#rest.subarray(0, BLOCK);
         this.#rest = this.#rest.subarray(block.length);
-        parts.push(this.#stuffer.push(block));
+        parts.push(this.#framer.push(block));
         length += block.length;
-        if (length < GATHER) late ??= lateness(this.#promise.clock);
+        if (length < this.#gather) late ??= lateness(this.#promise.clock);
       }
     } finally {
       late?.cancel();

@@ -1,9 +1,18 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
-import { authenticate } from "./authenticate.ts";
 import { sessionOf, SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
 import { type Message, prepareMessage } from "./message.ts";
-import { type Auth, checkAuth, checkBoolean, type ConnectOptions, optionsOfUrl, own, resolveOptions } from "./options.ts";
+import {
+  type Auth,
+  checkAuth,
+  checkBoolean,
+  checkProtocol,
+  type ConnectOptions,
+  optionsOfUrl,
+  own,
+  type Protocol,
+  resolveOptions,
+} from "./options.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 import type { Extensions } from "./wire/extensions.ts";
@@ -16,6 +25,8 @@ export interface ClientOptions {
   readonly name?: string;
   /** Whether credentials may travel without TLS; default `false`. */
   readonly allowCleartextAuth?: boolean;
+  /** What is spoken; default `"smtp"`. */
+  readonly protocol?: Protocol;
 }
 
 /** Options of what takes a signal and nothing else. */
@@ -58,6 +69,7 @@ export class SmtpClient implements AsyncDisposable {
   readonly #turns = new Turns();
   readonly #name: string;
   readonly #allowCleartextAuth: boolean;
+  readonly #protocol: Protocol;
 
   /**
    * A client on `connection`, which it owns from now on.
@@ -65,10 +77,11 @@ export class SmtpClient implements AsyncDisposable {
    * @throws {TypeError} When an option is wrong.
    */
   constructor(connection: SmtpConnection, options: ClientOptions = {}) {
-    const { name, allowCleartextAuth = false }: ClientOptions = own(options);
+    const { name, allowCleartextAuth = false, protocol = "smtp" }: ClientOptions = own(options);
     this.connection = connection;
     this.#name = name === undefined ? nameOf(sessionOf(connection).options.info.localAddress) : checkClientName(name);
     this.#allowCleartextAuth = checkBoolean("allowCleartextAuth", allowCleartextAuth);
+    this.#protocol = checkProtocol(protocol);
   }
 
   /** What the server offers. */
@@ -87,7 +100,7 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /**
-   * EHLO, or HELO where the server does not know EHLO. Resolves with what the server offers.
+   * EHLO, or HELO where the server does not know EHLO; LHLO with LMTP. Resolves with what the server offers.
    *
    * @throws {SmtpReplyError} The greeting or the hello was a refusal.
    */
@@ -115,8 +128,11 @@ export class SmtpClient implements AsyncDisposable {
   async login(auth: Auth, options: SignalOptions = {}): Promise<void> {
     const checked = checkAuth(auth);
     const { signal } = options;
-    const step = () => authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
-    return await this.#turns.take(step, signal);
+    return await this.#turns.take(async () => {
+      // Loaded when somebody logs in: who relays to a server that asks for nothing does without every mechanism.
+      const { authenticate } = await import("./authenticate.ts");
+      await authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
+    }, signal);
   }
 
   /**
@@ -180,6 +196,11 @@ export class SmtpClient implements AsyncDisposable {
     const { connection } = this;
     const { greeting } = connection;
     if (greeting.code !== 220) throw this.#refused("the connection", greeting, "greeting");
+    if (this.#protocol === "lmtp") {
+      const lhlo = await connection.lhlo(this.#name, calling(signal));
+      if (!lhlo.isPositive) throw this.#refused("LHLO", lhlo, "ehlo");
+      return connection.extensions;
+    }
     const ehlo = await connection.ehlo(this.#name, calling(signal));
     if (EHLO_UNKNOWN.includes(ehlo.code) && !isEsmtpRequired) {
       const helo = await connection.helo(this.#name, calling(signal));
@@ -217,7 +238,8 @@ export class SmtpClient implements AsyncDisposable {
  *
  * Source: RFC 5321 sections 3.1 and 3.2, RFC 3207, RFC 4954, RFC 8314 section 3.
  *
- * @param target Options, or a URL: `smtps://user:password@mail.example.com` (implicit TLS, port 465), `smtp://mail.example.com:587` (STARTTLS).
+ * @param target Options, or a URL: `smtps://user:password@mail.example.com` (implicit TLS, port 465), `smtp://mail.example.com:587` (STARTTLS),
+ * `lmtp://mail.example.com:24`, `lmtp+unix:///run/lmtp`.
  * @param options With a URL: the rest of the options, which outrank it.
  * @returns A client that owns the connection.
  * @throws {TypeError} Or {RangeError}: an option is wrong; nothing was dialled. {SmtpConnectionError} There is no connection. {SmtpSecurityError} There
@@ -237,9 +259,9 @@ export class SmtpClient implements AsyncDisposable {
 export async function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
   const isUrl = typeof target === "string" || target instanceof URL;
   const given = isUrl ? { ...optionsOfUrl(target), ...own(options) } : target;
-  const { signal, tls, auth, name, allowCleartextAuth } = resolveOptions(given);
+  const { signal, tls, auth, name, allowCleartextAuth, protocol } = resolveOptions(given);
   const connection = await SmtpConnection.open(given);
-  const client = new SmtpClient(connection, { allowCleartextAuth, ...(name !== undefined && { name }) });
+  const client = new SmtpClient(connection, { allowCleartextAuth, protocol, ...(name !== undefined && { name }) });
   try {
     const needsTls = tls === "starttls" && !client.isSecure;
     await client.hello({ signal, isEsmtpRequired: needsTls || auth !== undefined });

@@ -1,12 +1,14 @@
 /** The low level: one method a verb. A verb resolves with the server's reply, whatever its code; only what ends the connection rejects. */
 import { type MessageBody, prepareBody } from "./body.ts";
+import { bdat } from "./chunks.ts";
+import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
-import { checkMechanismName, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
+import { checkBoolean, checkMechanismName, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
 import type { Command, Session } from "./session/session.ts";
 import type { SessionState } from "./session/state.ts";
 import type { TlsOptions } from "./transport/socket.ts";
 import { encodeBase64 } from "./wire/base64.ts";
-import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import { commandLine, encodeLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { Extensions } from "./wire/extensions.ts";
 import { checkClientName, forwardPath, reversePath } from "./wire/path.ts";
@@ -30,6 +32,12 @@ export interface PathOptions extends CallOptions {
 export interface DotStuffOptions extends CallOptions {
   /** What to do with a lone CR or LF; default `"normalize"`. */
   readonly lineEndings?: LineEndings;
+}
+
+/** Options of {@linkcode SmtpConnection.bdat} and {@linkcode SmtpConnection.burl}. */
+export interface BdatOptions extends CallOptions {
+  /** Whether the message ends with it; default `false`. */
+  readonly last?: boolean;
 }
 
 let sessionOf: (connection: SmtpConnection) => Session;
@@ -114,6 +122,15 @@ export class SmtpConnection implements AsyncDisposable {
     return await this.#command("EHLO", checkClientName(name), options);
   }
 
+  /**
+   * LHLO `name`: the hello of LMTP. A 2yz sets {@linkcode extensions}, and from then on the server answers a message once for each recipient that it
+   * accepted: the first reply comes with {@linkcode dotStuff} or {@linkcode bdat}, the others with {@linkcode receive}, to be called in the same tick
+   * (RFC 2033 sections 4.1 and 4.2).
+   */
+  async lhlo(name: string, options?: CallOptions): Promise<Reply> {
+    return await this.#command("LHLO", checkClientName(name), options);
+  }
+
   /** HELO `name`. A 2yz clears {@linkcode extensions} (RFC 5321 section 4.1.1.1). */
   async helo(name: string, options?: CallOptions): Promise<Reply> {
     return await this.#command("HELO", checkClientName(name), options);
@@ -158,8 +175,33 @@ export class SmtpConnection implements AsyncDisposable {
    */
   async dotStuff(body: MessageBody, options: DotStuffOptions = {}): Promise<Reply> {
     const { lineEndings = "normalize", signal, timeout } = options;
-    const content = prepareBody(body, lineEndings).open({ isEightBitAllowed: true, clock: this.#session.options.clock });
+    const content = prepareBody(body, lineEndings).open({ framing: "data", isEightBitAllowed: true, clock: this.#session.options.clock });
     return await this.#issue({ verb: ".", content, signal, timeout });
+  }
+
+  /**
+   * BDAT: a chunk of the content, counted and as it is, in place of DATA. With `last` it ends the message, and its reply is the one to the message
+   * (RFC 3030 section 2).
+   *
+   * @throws {SmtpUnsupportedError} The server does not offer CHUNKING: it would take the chunk for commands. {SmtpConnectionError} With
+   * `delivery: "unknown"` when the connection was lost behind the last chunk.
+   */
+  async bdat(chunk: Uint8Array, options: BdatOptions = {}): Promise<Reply> {
+    this.#assertOffered("CHUNKING");
+    const { last = false, signal, timeout } = options;
+    return await this.#issue({ ...bdat(chunk, checkBoolean("last", last)), signal, timeout });
+  }
+
+  /**
+   * BURL `url`: the server fetches a part of the content from an IMAP server itself, in place of a BDAT (RFC 4468 section 3).
+   *
+   * @throws {SmtpUnsupportedError} The server does not offer BURL.
+   */
+  async burl(url: string | URL, options: BdatOptions = {}): Promise<Reply> {
+    this.#assertOffered("BURL");
+    const { last = false, signal, timeout } = options;
+    const label = commandLine("BURL", `${url}${checkBoolean("last", last) ? " LAST" : ""}`);
+    return await this.#issue({ verb: last ? "BURL LAST" : "BURL", label, octets: encodeLine(label), signal, timeout });
   }
 
   /** RSET (RFC 5321 section 4.1.1.5). */
@@ -195,6 +237,24 @@ export class SmtpConnection implements AsyncDisposable {
   /** TURN; historic. A 2yz makes the server the client, which this library is not: what is left is to close (RFC 821 section 3.8). */
   async turn(options?: CallOptions): Promise<Reply> {
     return await this.#command("TURN", "", options);
+  }
+
+  /** ATRN, for `domains` where some are given. A 2yz makes the server the client, as with {@linkcode turn} (RFC 2645 section 4). */
+  async atrn(domains: readonly string[] = [], options?: CallOptions): Promise<Reply> {
+    return await this.#command("ATRN", domains.join(","), options);
+  }
+
+  /**
+   * XCLIENT with attributes of the client that the server should take us for: `{ ADDR: "192.0.2.1", NAME: "[UNAVAILABLE]" }`. A 2yz is a new greeting:
+   * {@linkcode extensions} are forgotten, say EHLO again (Postfix, XCLIENT_README).
+   */
+  async xclient(attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<Reply> {
+    return await this.#command("XCLIENT", formatAttributes(attributes), options);
+  }
+
+  /** XFORWARD with attributes of the client behind us, for the server's log (Postfix, XFORWARD_README). */
+  async xforward(attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<Reply> {
+    return await this.#command("XFORWARD", formatAttributes(attributes), options);
   }
 
   /** ETRN `node`: asks the server to deliver what it holds for it (RFC 1985 section 5). */
@@ -241,7 +301,7 @@ export class SmtpConnection implements AsyncDisposable {
   /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
   async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
     const line = commandLine(verb, args);
-    const known = verb.toUpperCase();
+    const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST$/i.test(args) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
     return await this.#issue({ verb: known, label: line, octets: encodeLine(line), ...options });
   }
@@ -281,6 +341,11 @@ export class SmtpConnection implements AsyncDisposable {
     } finally {
       this.close();
     }
+  }
+
+  #assertOffered(keyword: string): void {
+    if (this.isClosed || this.extensions.has(keyword)) return;
+    throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}`, { phase: "local" });
   }
 
   async #from(verb: string, from: string, options: PathOptions | undefined): Promise<Reply> {

@@ -94,6 +94,8 @@ export interface SmtpErrorFacts {
   readonly accepted?: readonly RecipientReply[] | undefined;
   /** The recipients the server had refused before the failure. */
   readonly rejected?: readonly RecipientReply[] | undefined;
+  /** What a server said of a refused login in the mechanism's own terms; see {@linkcode SmtpAuthError.details}. */
+  readonly details?: Readonly<Record<string, string>> | undefined;
   /** What lies below: the runtime's error, the signal's reason, the source's error. */
   readonly cause?: unknown;
 }
@@ -204,6 +206,12 @@ export class SmtpReplyError extends SmtpError<"refused"> {
  * ```
  */
 export class SmtpAuthError extends SmtpError<"authentication"> {
+  /**
+   * What the server said in the mechanism's own terms: with a token `status`, `scope`, `schemes` and `openid-configuration` (RFC 7628 section 3.2.2), with
+   * SCRAM `error` (RFC 5802 section 7). Empty where it said nothing.
+   */
+  readonly details: Readonly<Record<string, string>>;
+
   static {
     this.prototype.name = "SmtpAuthError";
   }
@@ -211,6 +219,7 @@ export class SmtpAuthError extends SmtpError<"authentication"> {
   /** Made by the library, and by SASL mechanisms. */
   constructor(message: string, facts: SmtpErrorFacts) {
     super("authentication", message, facts);
+    this.details = facts.details ?? {};
   }
 }
 

@@ -1,9 +1,10 @@
 /** One message as the caller hands it over, checked before any I/O. */
 import { type MessageBody, prepareBody, type PreparedBody } from "./body.ts";
+import type { MessageExtension } from "./extensions/extension.ts";
 import { checkBoolean, own } from "./options.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { forwardPath, reversePath } from "./wire/path.ts";
-import { hasNonAscii, quoted } from "./wire/text.ts";
+import { quoted } from "./wire/text.ts";
 
 /**
  * A message: its envelope and its content. The envelope alone decides who gets it; the content goes out as it is, apart from its line ends.
@@ -14,23 +15,54 @@ export interface Message {
   /** The sender's mailbox, where bounces go; `""` is the null sender. */
   readonly from: string;
   /** The recipients' mailboxes: one, or a list. */
-  readonly to: string | readonly string[];
+  readonly to: string | Recipient | readonly (string | Recipient)[];
   /** Headers, an empty line and the body. */
   readonly body: MessageBody;
   /** What to do with a lone CR or LF in the content; default `"normalize"`. */
   readonly lineEndings?: LineEndings;
   /** Send nothing unless the server accepts every recipient; costs a round trip. Default `false`. */
   readonly requireAllRecipients?: boolean;
+  /**
+   * How the content travels. `"data"`: by DATA. `"bdat"`: by BDAT (RFC 3030), not at all where the server lacks CHUNKING. `"auto"`, the default: by
+   * BDAT where the server offers it, since a message then costs a round trip less.
+   */
+  readonly transfer?: Transfer;
+  /**
+   * Whether the content goes out as it is, lines and all, by BDAT and `BODY=BINARYMIME` (RFC 3030 section 3); default `false`. A server that lacks
+   * either gets nothing.
+   */
+  readonly binary?: boolean;
+  /**
+   * Whether the headers hold characters beyond ASCII, so that the server must offer SMTPUTF8 (RFC 6531 section 3.2); default: as they do, for content
+   * in memory, and `false` for a stream. Addresses are looked at in any case.
+   */
+  readonly smtpUtf8?: boolean;
+  /** What extensions of the protocol add to the envelope; see `@posthorn/smtp/extensions`. */
+  readonly extensions?: readonly MessageExtension[];
+}
+
+/** How a message's content travels. */
+export type Transfer = "auto" | "data" | "bdat";
+
+/** A recipient with wishes of its own. */
+export interface Recipient {
+  /** The mailbox. */
+  readonly address: string;
+  /** What extensions add to its RCPT; they outrank those of the message. */
+  readonly extensions?: readonly MessageExtension[];
 }
 
 /** A {@linkcode Message} that was checked. */
 export interface PreparedMessage {
   readonly from: string;
-  readonly to: readonly string[];
+  readonly to: readonly Required<Recipient>[];
   readonly body: PreparedBody;
   readonly requireAllRecipients: boolean;
-  /** Whether an address has characters beyond ASCII, so that SMTPUTF8 is needed (RFC 6531 section 3.3). */
-  readonly needsUtf8: boolean;
+  readonly transfer: Transfer;
+  readonly binary: boolean;
+  /** Whether the headers need SMTPUTF8, whatever the addresses need. */
+  readonly smtpUtf8: boolean;
+  readonly extensions: readonly MessageExtension[];
 }
 
 /**
@@ -39,18 +71,41 @@ export interface PreparedMessage {
  * @throws {TypeError} When an address is no mailbox, there is no recipient, or the body is none. {RangeError} When an address is too long.
  */
 export function prepareMessage(message: Message): PreparedMessage {
-  const { from, to, body, lineEndings = "normalize", requireAllRecipients = false }: Message = own(message);
-  const recipients: readonly string[] = typeof to === "string" ? [to] : Array.isArray(to) ? [...to] : [];
+  const given: Message = own(message);
+  const { from, to, lineEndings = "normalize", requireAllRecipients = false, transfer = "auto", binary = false } = given;
+  const recipients = (Array.isArray(to) ? to : [to]).map(prepareRecipient);
   if (recipients.length === 0) {
-    throw new TypeError(`Cannot use to as recipients as it must be a mailbox or a list of at least one: current value is ${quoted(to)}`);
+    throw new TypeError("Cannot use to as recipients as it must be a mailbox or a list of at least one: the list is empty");
   }
   reversePath(from);
-  recipients.forEach((recipient) => forwardPath(recipient));
+  if (!TRANSFERS.includes(transfer)) {
+    throw new TypeError(`Cannot use transfer as it must be one of ${TRANSFERS.join(", ")}: current value is ${quoted(transfer)}`);
+  }
+  if (checkBoolean("binary", binary) && transfer === "data") {
+    throw new TypeError('Cannot use transfer for binary content as it must be "auto" or "bdat": current value is "data"');
+  }
+  const body = prepareBody(given.body, lineEndings, binary);
   return {
     from,
     to: recipients,
-    body: prepareBody(body, lineEndings),
+    body,
     requireAllRecipients: checkBoolean("requireAllRecipients", requireAllRecipients),
-    needsUtf8: [from, ...recipients].some(hasNonAscii),
+    transfer,
+    binary,
+    smtpUtf8: checkBoolean("smtpUtf8", given.smtpUtf8 ?? body.facts?.isHeaderEightBit ?? false),
+    extensions: checkExtensions(given.extensions ?? []),
   };
+}
+
+const TRANSFERS: readonly Transfer[] = ["auto", "data", "bdat"];
+
+function prepareRecipient(recipient: string | Recipient): Required<Recipient> {
+  const { address, extensions = [] }: Recipient = typeof recipient === "string" ? { address: recipient } : own(recipient);
+  forwardPath(address);
+  return { address, extensions: checkExtensions(extensions) };
+}
+
+function checkExtensions(extensions: readonly MessageExtension[]): readonly MessageExtension[] {
+  if (Array.isArray(extensions) && extensions.every((extension) => typeof extension?.keyword === "string")) return [...extensions];
+  throw new TypeError("Cannot use extensions as it must be a list of objects with a keyword");
 }

@@ -1,6 +1,6 @@
 /** Every option of a connection: what it means, its default and its check, once. */
-import { checkCredentials } from "./sasl/credentials.ts";
-import type { Credentials, SaslMechanism } from "./sasl/mechanism.ts";
+import { checkCredentials, checkTokenCredentials } from "./sasl/credentials.ts";
+import type { Credentials, SaslMechanism, TokenCredentials } from "./sasl/mechanism.ts";
 import { type Clock, systemClock } from "./session/clock.ts";
 import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
 import type { Trace } from "./session/trace.ts";
@@ -15,9 +15,15 @@ import { hasForbidden, quoted } from "./wire/text.ts";
  */
 export type TlsMode = "implicit" | "starttls" | "opportunistic" | "none";
 
-/** Who logs in, and how: with name and password, or with mechanisms of the caller's choice, the first that the server offers. */
+/** What is spoken: SMTP, or LMTP to a server that puts mail into mailboxes itself (RFC 2033). */
+export type Protocol = "smtp" | "lmtp";
+
+/**
+ * Who logs in, and how: with name and password, or name and access token, by the mechanism that proves most of those that the server offers; or with
+ * mechanisms of the caller's choice, the first that it offers.
+ */
 export type Auth =
-  | Credentials & {
+  | (Credentials | TokenCredentials) & {
     /** The only mechanism to use, offered or not: `"LOGIN"`. */
     readonly forceMechanism?: string;
   }
@@ -30,7 +36,7 @@ export type Auth =
 export interface ConnectionOptions {
   /** The server's name or IP address; also the name its certificate must bear. Default `"localhost"` with `path`, else required. */
   readonly hostname?: string;
-  /** Its port, 1 to 65535; default 465 with implicit TLS, else 587. */
+  /** Its port, 1 to 65535; default 24 for LMTP, 465 with implicit TLS, else 587. */
   readonly port?: number;
   /** Path of a unix socket to use instead of TCP. */
   readonly path?: string;
@@ -56,6 +62,8 @@ export interface ConnectionOptions {
 
 /** Options of `connect`: those of the connection, and how the client introduces itself. */
 export interface ConnectOptions extends ConnectionOptions {
+  /** What is spoken; default `"smtp"`. With `"lmtp"` each recipient has a reply of its own to the message (RFC 2033). */
+  readonly protocol?: Protocol;
   /** The client's name in EHLO, a domain or an address literal; default the literal of the connection's own address (RFC 5321 section 4.1.4). */
   readonly name?: string;
   /** Who logs in; default nobody. */
@@ -80,6 +88,7 @@ export interface Settings {
   readonly dial: Dialer;
   readonly socket: Socket | undefined;
   readonly clock: Clock;
+  readonly protocol: Protocol;
   readonly name: string | undefined;
   readonly auth: Auth | undefined;
   readonly allowCleartextAuth: boolean;
@@ -95,9 +104,10 @@ export function resolveOptions(options: ConnectOptions): Settings {
   const path = given.path === undefined ? undefined : checkText("path", given.path);
   const tls = given.tls ?? (path !== undefined ? "none" : given.port === 465 ? "implicit" : "starttls");
   if (!TLS_MODES.includes(tls)) throw wrong("tls", `one of ${TLS_MODES.join(", ")}`, tls);
+  const protocol = checkProtocol(given.protocol ?? "smtp");
   return {
     hostname: checkHostname(given.hostname ?? (path === undefined ? undefined : "localhost")),
-    port: checkPort(given.port ?? (tls === "implicit" ? 465 : 587)),
+    port: checkPort(given.port ?? (protocol === "lmtp" ? 24 : tls === "implicit" ? 465 : 587)),
     path,
     tls,
     isTlsNamed: given.tls !== undefined,
@@ -109,6 +119,7 @@ export function resolveOptions(options: ConnectOptions): Settings {
     dial: given.dial ?? dial,
     socket: given.socket,
     clock: given.clock ?? systemClock,
+    protocol,
     name: given.name === undefined ? undefined : checkClientName(given.name),
     auth: given.auth === undefined ? undefined : checkAuth(given.auth),
     allowCleartextAuth: checkBoolean("allowCleartextAuth", given.allowCleartextAuth ?? false),
@@ -116,15 +127,19 @@ export function resolveOptions(options: ConnectOptions): Settings {
 }
 
 /**
- * The options a URL stands for: `smtps://user:password@host:465` is implicit TLS, `smtp://host:587` is STARTTLS, required. What goes beyond host,
- * port and credentials is said with options.
+ * The options a URL stands for: `smtps://user:password@host:465` is implicit TLS, `smtp://host:587` is STARTTLS, required; so is `lmtp://host:24`.
+ * `lmtp+unix:///path` is a unix socket. What goes beyond host, port and credentials is said with options.
  *
  * @throws {TypeError} When it is no such URL. The URL is not in the message, since it may hold a password.
  */
 export function optionsOfUrl(url: string | URL): ConnectOptions {
   if (!URL.canParse(String(url))) throw badUrl("a URL");
-  const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(url);
-  if (protocol !== "smtp:" && protocol !== "smtps:") throw badUrl("one that starts with smtp:// or smtps://");
+  const { protocol: scheme, username, password, hostname, port, pathname, search, hash } = new URL(url);
+  if (scheme === "lmtp+unix:") {
+    if (hostname !== "" || username !== "" || pathname.length < 2 || search !== "" || hash !== "") throw badUrl("lmtp+unix:// and a path");
+    return { protocol: "lmtp", path: decoded(pathname) };
+  }
+  if (!SCHEMES.includes(scheme)) throw badUrl("one that starts with smtp://, smtps://, lmtp:// or lmtp+unix://");
   if (hostname === "" || (pathname !== "" && pathname !== "/") || search !== "" || hash !== "") {
     throw badUrl("no more than scheme, credentials, host and port");
   }
@@ -132,7 +147,8 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
   return {
     hostname: decoded(hostname).replace(/^\[(.*)\]$/, "$1"),
     ...(port !== "" && { port: Number(port) }),
-    tls: protocol === "smtps:" ? "implicit" : "starttls",
+    tls: scheme === "smtps:" ? "implicit" : "starttls",
+    ...(scheme === "lmtp:" && { protocol: "lmtp" }),
     ...(username !== "" && { auth: { username: decoded(username), password: decoded(password) } }),
   };
 }
@@ -140,7 +156,7 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
 /**
  * Checks who logs in.
  *
- * @throws {TypeError} When it is neither credentials nor mechanisms. No secret is in the message.
+ * @throws {TypeError} When it is neither credentials nor mechanisms, or more than one of them. No secret is in the message.
  */
 export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth);
@@ -153,7 +169,11 @@ export function checkAuth(auth: Auth): Auth {
   }
   const { forceMechanism } = given;
   if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
-  return { ...checkCredentials(given), ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
+  if ("password" in given && "accessToken" in given) {
+    throw new TypeError("Cannot use auth to log in as it must have a password or an accessToken, not both: neither is shown");
+  }
+  const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
+  return { ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
 }
 
 /**
@@ -207,6 +227,13 @@ export function checkTimeout(name: string, value: number): void {
   throw new RangeError(`Cannot use ${name} as a deadline as it must be from 1 to ${MAX_TIMEOUT} ms: current value is ${value}`);
 }
 
+/** @throws {TypeError} When `protocol` is none that is spoken here. */
+export function checkProtocol(protocol: Protocol): Protocol {
+  if (protocol === "smtp" || protocol === "lmtp") return protocol;
+  throw wrong("protocol", '"smtp" or "lmtp"', protocol);
+}
+
+const SCHEMES: readonly string[] = ["smtp:", "smtps:", "lmtp:"];
 const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", "none"];
 
 function checkHostname(hostname: string | undefined): string {

@@ -1,19 +1,64 @@
 import { encodeText, hasForbidden } from "../wire/text.ts";
-import type { Credentials } from "./mechanism.ts";
+import type { Credentials, TokenCredentials } from "./mechanism.ts";
+
+/** Octets of name and secret at most: what is longer finds no room in the longest line of an AUTH exchange, in base64 (RFC 4954 section 4). */
+const MAX_OCTETS = 9_000;
+/** What stands behind `Bearer` in a message: printable ASCII, of which every token consists (RFC 6750 section 2.1). */
+const TOKEN = /^[!-~]+$/;
 
 /**
- * Checks credentials before any I/O. Base64 would hide a line break or a NUL from the gate, but not from the server that decodes it.
+ * Checks a name and a password before any I/O. Base64 would hide a line break or a NUL from the gate, but not from the server that decodes it.
  *
- * @throws {TypeError} When one is no text, is empty, or has control characters. The secret is not in the message.
+ * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long. No secret is in the message.
  */
-export function checkCredentials({ username, password }: Credentials): Credentials {
-  for (const [name, value] of [["username", username], ["password", password]]) {
-    if (typeof value !== "string" || value === "" || hasForbidden(value)) {
-      throw new TypeError(`Cannot use ${name} to log in as it must be text, not empty and without control characters: current value is not shown`);
-    }
+export function checkCredentials({ username, password, authzid }: Credentials): Credentials {
+  checkIdentity({ username, password, authzid });
+  return { username, password, ...(authzid !== undefined && { authzid }) };
+}
+
+/**
+ * Checks a name, and the token that goes with it where it is there already.
+ *
+ * @throws {TypeError} When one is no text, is empty, or has characters that it may not have. {RangeError} When they are too long.
+ */
+export function checkTokenCredentials({ username, accessToken, authzid }: TokenCredentials): TokenCredentials {
+  checkIdentity({ username, authzid });
+  if (typeof accessToken !== "function") checkToken(accessToken);
+  return { username, accessToken, ...(authzid !== undefined && { authzid }) };
+}
+
+/** @throws {TypeError} When `token` is none. It is not in the message. {RangeError} When it is too long. */
+export function checkToken(token: string): string {
+  if (typeof token !== "string" || !TOKEN.test(token)) throw wrong("accessToken", "text in printable ASCII, without spaces");
+  checkLength(token);
+  return token;
+}
+
+/**
+ * Checks names and secrets; those that are `undefined`, the name and the password apart, were not given.
+ *
+ * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long.
+ */
+export function checkIdentity(texts: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(texts)) {
+    if (name === "authzid" && value === undefined) continue;
+    if (typeof value !== "string" || value === "" || hasForbidden(value)) throw wrong(name, "text, not empty and without control characters");
   }
-  // What is longer finds no room in the longest line of an AUTH exchange, once it is base64 (RFC 4954 section 4).
-  const octets = encodeText(username + password).length;
-  if (octets > 9_000) throw new RangeError(`Cannot use credentials to log in as they must have at most 9000 octets: they have ${octets}`);
-  return { username, password };
+  checkLength(Object.values(texts).join(""));
+}
+
+/** @throws {TypeError} When there is somebody else to act as, and `mechanism` cannot say so. */
+export function refuseAuthzid(mechanism: string, authzid: string | undefined): void {
+  if (authzid !== undefined) throw new TypeError(`Cannot use authzid with ${mechanism} as it must be absent: the mechanism has no place for it`);
+}
+
+function checkLength(text: string): void {
+  const octets = encodeText(text).length;
+  if (octets > MAX_OCTETS) {
+    throw new RangeError(`Cannot use credentials to log in as they must have at most ${MAX_OCTETS} octets: they have ${octets}`);
+  }
+}
+
+function wrong(name: string, must: string): TypeError {
+  return new TypeError(`Cannot use ${name} to log in as it must be ${must}: current value is not shown`);
 }

@@ -1,6 +1,6 @@
 import { SmtpAuthError } from "../errors.ts";
 import { encodeText } from "../wire/text.ts";
-import { checkCredentials } from "./credentials.ts";
+import { checkCredentials, refuseAuthzid } from "./credentials.ts";
 import type { Credentials, SaslExchange, SaslMechanism } from "./mechanism.ts";
 
 /**
@@ -8,17 +8,18 @@ import type { Credentials, SaslExchange, SaslMechanism } from "./mechanism.ts";
  *
  * Source: draft-murchison-sasl-login-00.
  *
- * @throws {TypeError} When name or password is empty or has control characters.
+ * @throws {TypeError} When name or password is empty or has control characters, or when there is an `authzid`.
  *
  * @example
  * ```ts
- * import { login } from "@posthorn/smtp";
+ * import { login } from "@posthorn/smtp/sasl";
  *
  * login({ username: "alice", password: "s3cret" }).name; // "LOGIN"
  * ```
  */
 export function login(credentials: Credentials): SaslMechanism {
-  const { username, password } = checkCredentials(credentials);
+  const { username, password, authzid } = checkCredentials(credentials);
+  refuseAuthzid("LOGIN", authzid);
   return { name: "LOGIN", isPlaintext: true, start: () => exchange([encodeText(username), encodeText(password)]) };
 }
 

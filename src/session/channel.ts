@@ -1,5 +1,5 @@
 import { SmtpProtocolError, SmtpUnsupportedError } from "../errors.ts";
-import { closeQuietly, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
+import { type ChannelBinding, closeQuietly, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
@@ -67,6 +67,11 @@ export class Channel {
     });
     this.#socket = secure;
     this.#take(secure);
+  }
+
+  /** See `Socket.channelBinding`. */
+  async channelBinding(): Promise<ChannelBinding | undefined> {
+    return await this.#socket.channelBinding?.();
   }
 
   /** Closes the socket at once. */

@@ -1,5 +1,5 @@
 /** Why a connection ends, told to each task in its own words. */
-import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts } from "../errors.ts";
+import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
 
 /** Makes the error of a failure for one task. */
 export type Failure = (facts: SmtpErrorFacts) => SmtpError;
@@ -24,4 +24,12 @@ export function closedByAbort(reason: unknown): Failure {
 /** A message's source failed in the middle of DATA, which can be left in no other way without the dot. */
 export function closedBySource(error: SmtpError): Failure {
   return (facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error });
+}
+
+/** The stream of replies has come to its end, by `cause` where there is one. */
+export function endedBy(cause: unknown): Failure {
+  if (cause instanceof SmtpProtocolError) return (facts) => new SmtpProtocolError(cause.message, { ...facts, cause });
+  // A platform may tell only now that its handshake has failed.
+  if (cause instanceof SmtpSecurityError) return (facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause });
+  return (facts) => disconnected({ ...facts, cause });
 }

@@ -16,18 +16,18 @@
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
 import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
-import type { Socket, TlsOptions } from "../transport/socket.ts";
+import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
-import { Channel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, type Failure } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure } from "./failures.ts";
 import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
-import type { Trace, TraceEvent } from "./trace.ts";
+import { emit, receiveEvent, type Trace, type TraceEvent } from "./trace.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
@@ -69,10 +69,15 @@ export class Pipeline {
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
-  constructor(socket: Socket, options: PipelineOptions) {
+  constructor(channel: Channel, options: PipelineOptions) {
     this.#options = options;
-    this.#channel = new Channel(socket);
+    this.#channel = channel;
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
+  }
+
+  /** Why the connection has ended, for whoever says the facts; `undefined` while it stands. */
+  failureOf(facts: SmtpErrorFacts): SmtpError | undefined {
+    return this.#failure?.(facts);
   }
 
   /** Whether the connection has ended. */
@@ -83,8 +88,7 @@ export class Pipeline {
   /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
   enqueue(task: Task): void {
     // What the server said before the end is not lost.
-    if (this.#failure !== undefined && !this.#claim(task)) return task.fail(this.#failure(factsOf(task)));
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined) return this.#claim(task) ? undefined : task.fail(this.#failure(factsOf(task)));
     this.#unsent.push(task);
     task.isQueued = true;
     if (this.#isFlushScheduled) return;
@@ -164,11 +168,7 @@ export class Pipeline {
 
   /** Gives `event` to the caller's hook. */
   trace(event: TraceEvent): void {
-    try {
-      this.#options.trace?.(event);
-    } catch {
-      // A log that fails must not cost a message.
-    }
+    emit(this.#options.trace, event);
   }
 
   /**
@@ -209,6 +209,7 @@ export class Pipeline {
       } else if (!task.isAnswered) this.#isByHand = true;
       if (task.content !== undefined) return void this.#pump(task, task.content);
       if (task.octets === undefined) continue;
+      if (task.endsMessage) task.delivery = "unknown";
       flight.push(task.octets);
       length += task.octets.length;
       written.push(task);
@@ -327,18 +328,14 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    const cause = error ?? this.#writeError?.cause;
-    if (cause instanceof SmtpProtocolError) this.fail((facts) => new SmtpProtocolError(cause.message, { ...facts, cause }));
-    // A platform may tell only now that its handshake has failed.
-    else if (cause instanceof SmtpSecurityError) this.fail((facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause }));
-    else this.fail((facts) => disconnected({ ...facts, cause }));
+    this.fail(endedBy(error ?? this.#writeError?.cause));
   }
 
   #take(said: Reply): void {
-    const task = this.#awaiting[0];
+    const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
     const reply = task?.secret === undefined ? said : said.without(task.secret);
-    this.#traceReply(reply, task);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secret !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
@@ -363,19 +360,22 @@ export class Pipeline {
     else this.#flush();
   }
 
+  /** The first in the queue where it only waits for a reply: that needs no write, so it need not wait for the end of one. */
+  #receipt(): Task | undefined {
+    const task = this.#unsent.peek();
+    if (task === undefined || !isReceipt(task)) return undefined;
+    this.#unsent.shift();
+    task.isQueued = false;
+    this.#await(task);
+    return task;
+  }
+
   /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. */
   #onHead(head: Task | undefined): void {
     if (this.#writeError !== undefined) return;
     if (head !== undefined) this.#deadline.set(head.timeout);
     else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block);
     else this.#deadline.pause();
-  }
-
-  #traceReply(reply: Reply, task: Task | undefined): void {
-    if (this.#options.trace === undefined) return;
-    const shown = task?.secret !== undefined && reply.isIntermediate ? ["***"] : reply.lines;
-    const lines = shown.map((line, index) => printable(`${reply.code}${index < shown.length - 1 ? "-" : " "}${line}`));
-    this.trace({ type: "receive", command: task?.label, lines });
   }
 
   #unsolicited(reply?: Reply): void {

@@ -2,10 +2,11 @@
  * A session: the pipeline, the table's state, and what the server can do. Every command goes through {@linkcode Session.issue}, which judges it by
  * the table, hands it to the pipeline, and moves the state by its reply before anybody else sees that reply.
  */
-import { type Delivery, SmtpConnectionError, SmtpStateError } from "../errors.ts";
-import type { Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
+import { type Delivery, SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpStateError } from "../errors.ts";
+import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
+import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Pipeline } from "./pipeline.ts";
 import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
@@ -45,8 +46,8 @@ export interface Command {
   readonly signal?: AbortSignal | undefined;
   /** Asked right before it is written: `true` takes it out of the queue, resolved with `undefined`. */
   readonly mayBeSkipped?: () => boolean;
-  /** Called with the reply before anything more is written. */
-  readonly onReply?: (reply: Reply) => void;
+  /** Called with the reply before anything more is written, and with what was known of the message before it. */
+  readonly onReply?: (reply: Reply, delivery: Delivery) => void;
   /** See `Task.about`. */
   readonly about?: Task["about"];
 }
@@ -54,6 +55,7 @@ export interface Command {
 /** See the head of the file. */
 export class Session {
   readonly options: SessionOptions;
+  readonly #channel: Channel;
   readonly #pipeline: Pipeline;
   readonly #ended = new AbortController();
   /** The signals that are listened to, and the commands each would end. */
@@ -65,6 +67,8 @@ export class Session {
   #extensions = new Extensions();
   #isSecure: boolean;
   #isAuthenticated = false;
+  #isLmtp = false;
+  #mails = 0;
   /** Whether octets of the caller's own were written since the last command. */
   #isByHand = false;
 
@@ -72,7 +76,8 @@ export class Session {
     this.options = options;
     this.#isSecure = options.isSecure;
     const { timeouts, clock, trace } = options;
-    this.#pipeline = new Pipeline(socket, { timeouts, clock, trace, onEnd: () => this.#end() });
+    this.#channel = new Channel(socket);
+    this.#pipeline = new Pipeline(this.#channel, { timeouts, clock, trace, onEnd: () => this.#end() });
     this.#pipeline.trace({ type: "connect", secure: options.isSecure });
   }
 
@@ -90,6 +95,16 @@ export class Session {
     return this.#pipeline.hasEnded;
   }
 
+  /** Why the session has ended, for whoever says the facts; `undefined` while it has not. */
+  failureOf(facts: SmtpErrorFacts): SmtpError | undefined {
+    return this.#pipeline.failureOf(facts);
+  }
+
+  /** How many transactions were begun, for a server that limits them (RFC 9422 section 4.1). */
+  get mails(): number {
+    return this.#mails;
+  }
+
   get isSecure(): boolean {
     return this.#isSecure;
   }
@@ -97,6 +112,11 @@ export class Session {
   /** Whether the server said 235 to an AUTH of ours. */
   get isAuthenticated(): boolean {
     return this.#isAuthenticated;
+  }
+
+  /** Whether the server was greeted with LHLO, so that each recipient has a reply of its own behind the message (RFC 2033 section 4.2). */
+  get isLmtp(): boolean {
+    return this.#isLmtp;
   }
 
   get extensions(): Extensions {
@@ -137,6 +157,7 @@ export class Session {
         isAnswered: command.isAnswered ?? true,
         isFollowable: rule.followable ?? false,
         isLast: rule.phase === "quit",
+        endsMessage: rule.endsMessage ?? false,
         timeout: command.timeout ?? this.options.timeouts[rule.timeout],
         verdict: () => {
           if (command.mayBeSkipped?.()) return "skip";
@@ -146,8 +167,8 @@ export class Session {
         delivery: this.#deliveryOf(command.verb),
         settle: (reply) => {
           forget();
-          this.#step(rule, reply);
-          if (reply !== undefined) command.onReply?.(reply);
+          this.#step(command.verb, rule, reply);
+          if (reply !== undefined) command.onReply?.(reply, task.delivery);
           resolve(reply);
         },
         fail: (error) => {
@@ -195,6 +216,11 @@ export class Session {
     this.#pipeline.watch();
   }
 
+  /** What an exchange can be tied to: the TLS connection below, where there is one and the socket can tell. */
+  async channelBinding(): Promise<ChannelBinding | undefined> {
+    return this.#isSecure ? await this.#channel.channelBinding() : undefined;
+  }
+
   /** Ends the session and closes the socket; what waits is told so. */
   close(message = "The connection was closed"): void {
     this.#pipeline.fail((facts) => new SmtpConnectionError("closed", message, facts));
@@ -235,22 +261,27 @@ export class Session {
   #deliveryOf(verb: string): Delivery {
     const isByHand = verb === "raw" || (verb === "receive" && this.#isByHand);
     this.#isByHand = isByHand;
-    return isByHand ? "unknown" : "not-sent";
+    return isByHand || verb === RECIPIENT_REPLY ? "unknown" : "not-sent";
   }
 
-  #step(rule: Rule, reply: Reply | undefined): void {
+  #step(verb: string, rule: Rule, reply: Reply | undefined): void {
     if (this.hasEnded) return;
     const hope = hoped(this.#state, rule);
     if (reply !== undefined) this.#state = after(this.#state, rule, reply);
     if (this.#state !== hope) this.#predicted = undefined;
     if (reply === undefined || !reply.isPositive) return;
+    if (rule.phase === "mail") this.#mails++;
     if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);
-    if (rule.phase === "helo") this.extensions = new Extensions();
+    if (rule.phase === "helo" || verb === "XCLIENT") this.extensions = new Extensions();
+    if (rule.phase === "ehlo" || rule.phase === "helo") this.#isLmtp = verb === "LHLO";
     if (rule.phase === "auth") this.#isAuthenticated = reply.code === 235;
     // Once nobody will start TLS, a server that hangs up is noticed while nothing is owed.
     if (this.#isSecure || rule.phase === "auth" || rule.phase === "mail") this.#pipeline.watch();
   }
 }
+
+/** The row of the table for what LMTP says of each further recipient. */
+export const RECIPIENT_REPLY = "recipient's reply";
 
 /**
  * What is no command: written where the server expects a command, it would become one. The commands before it may have failed since it was queued,

@@ -16,7 +16,7 @@ import type { Reply } from "../wire/reply.ts";
 import type { TimeoutName } from "./timeouts.ts";
 
 /** Where a session stands, seen from the client. */
-export type SessionState = "start" | "greeted" | "ready" | "mail" | "rcpt" | "data" | "auth" | "tls" | "over";
+export type SessionState = "start" | "greeted" | "ready" | "mail" | "rcpt" | "bdat" | "data" | "auth" | "tls" | "over";
 
 /** A step of the session: to one state, or from state to state (and nowhere from the others). */
 type Step = SessionState | Readonly<Partial<Record<SessionState, SessionState>>>;
@@ -35,23 +35,30 @@ export interface Rule {
   readonly hopes?: "intermediate";
   /** Whether another command may be written behind it before its reply (RFC 2920 section 3.1). */
   readonly followable?: boolean;
+  /** Whether its octets are the end of a message, so that the server may have it once they are written. */
+  readonly endsMessage?: boolean;
   /** Its name in errors. */
   readonly phase: SmtpPhase;
   /** Which of the timeouts holds for its reply. */
   readonly timeout: TimeoutName;
 }
 
-const ANY: readonly SessionState[] = ["greeted", "ready", "mail", "rcpt"];
-const TRANSACTION_ENDS: Step = { mail: "ready", rcpt: "ready" };
+const ANY: readonly SessionState[] = ["greeted", "ready", "mail", "rcpt", "bdat"];
+const TRANSACTION_ENDS: Step = { mail: "ready", rcpt: "ready", bdat: "ready" };
 const STARTS_MAIL: Rule = { legal: ["ready"], positive: { ready: "mail" }, followable: true, phase: "mail", timeout: "mail" };
+const HELLO: Rule = { legal: ANY, positive: "ready", phase: "ehlo", timeout: "command" };
+const CHUNK: Rule = { legal: ["rcpt", "bdat"], positive: "bdat", followable: true, phase: "data", timeout: "block" };
+/** The last one ends the transaction; where it was refused the server may still have one open (RFC 3030 section 2). */
+const LAST_CHUNK: Rule = { legal: ["rcpt", "bdat"], positive: "ready", endsMessage: true, phase: "data", timeout: "final" };
 const ASKS: Rule = { legal: ANY, phase: "command", timeout: "command" };
 
 /** `"."` is the content behind DATA, `"*"` every verb without a row of its own. */
 const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   // Whatever the greeting says, QUIT may follow (RFC 5321 section 3.1).
   greeting: { legal: ["start"], positive: "greeted", intermediate: "greeted", negative: "greeted", phase: "greeting", timeout: "greeting" },
-  EHLO: { legal: ANY, positive: "ready", phase: "ehlo", timeout: "command" },
-  HELO: { legal: ANY, positive: "ready", phase: "helo", timeout: "command" },
+  EHLO: HELLO,
+  LHLO: HELLO,
+  HELO: { ...HELLO, phase: "helo" },
   MAIL: STARTS_MAIL,
   SEND: STARTS_MAIL,
   SOML: STARTS_MAIL,
@@ -59,6 +66,13 @@ const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   RCPT: { legal: ["mail", "rcpt"], positive: { mail: "rcpt", rcpt: "rcpt" }, followable: true, phase: "rcpt", timeout: "rcpt" },
   DATA: { legal: ["rcpt"], intermediate: "data", hopes: "intermediate", phase: "data", timeout: "data" },
   ".": { legal: ["data"], positive: "ready", intermediate: "ready", negative: "ready", phase: "data", timeout: "final" },
+  BDAT: CHUNK,
+  "BDAT LAST": LAST_CHUNK,
+  // The server fetches the octets itself, which may take as long as the end of a message does.
+  BURL: { ...CHUNK, timeout: "final" },
+  "BURL LAST": LAST_CHUNK,
+  // A reply to a message of LMTP behind the first: one for each recipient (RFC 2033 section 4.2).
+  "recipient's reply": { legal: ["ready"], phase: "data", timeout: "final" },
   RSET: { legal: ANY, positive: TRANSACTION_ENDS, followable: true, phase: "rset", timeout: "command" },
   VRFY: ASKS,
   EXPN: ASKS,
@@ -67,6 +81,9 @@ const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   ETRN: { ...ASKS, legal: ["ready"] },
   // RFC 821 section 3.8: after a 250 the server is the client, which is not what we are.
   TURN: { legal: ["ready"], positive: "over", phase: "command", timeout: "command" },
+  ATRN: { legal: ["ready"], positive: "over", phase: "command", timeout: "command" },
+  // The session begins again, with a greeting (Postfix, XCLIENT_README).
+  XCLIENT: { legal: ["ready"], positive: "greeted", phase: "command", timeout: "command" },
   STARTTLS: { legal: ["ready"], positive: "tls", phase: "starttls", timeout: "command" },
   AUTH: { legal: ["ready"], intermediate: "auth", hopes: "intermediate", phase: "auth", timeout: "command" },
   "auth response": {

@@ -23,7 +23,7 @@ export interface Task {
   readonly secret?: string | undefined;
   readonly phase: SmtpPhase;
   /** What an error should say besides, asked when there is one. */
-  readonly about?: () => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected">;
+  readonly about?: () => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
   /** A command line, or raw octets. */
   readonly octets?: Uint8Array;
   /** A message's content, in place of `octets`. */
@@ -34,6 +34,8 @@ export interface Task {
   readonly isFollowable: boolean;
   /** Whether it ends the session when its reply is a 2yz. */
   readonly isLast?: boolean;
+  /** Whether the server may have the message once its octets are written. */
+  readonly endsMessage?: boolean;
   /** How long its reply may take, in milliseconds. */
   readonly timeout: number;
   /** Asked right before it is written: `"skip"` takes it out of the queue, settled with `undefined`; an error takes it out too, and is its end. */
@@ -53,7 +55,8 @@ export interface Task {
 /** What an error says of `task`. */
 export function factsOf(task: Task): SmtpErrorFacts {
   const { phase, label, delivery } = task;
-  return { phase, command: label, delivery, ...task.about?.() };
+  const about = task.about?.();
+  return { phase, command: label, ...about, delivery: delivery === "unknown" ? delivery : about?.delivery ?? delivery };
 }
 
 /** Whether `task` only waits for a reply. */

@@ -1,3 +1,6 @@
+import type { Reply } from "../wire/reply.ts";
+import { printable } from "../wire/text.ts";
+
 /**
  * What a connection did, for a log. Secrets are left out where the event is made: the lines of an AUTH exchange and the content of messages never
  * enter one. Text is printable: control characters are written as `\xNN`.
@@ -46,3 +49,19 @@ export type TraceEvent =
 
 /** Called with each event; what it throws is ignored. */
 export type Trace = (event: TraceEvent) => void;
+
+/** Gives `event` to `trace`. */
+export function emit(trace: Trace | undefined, event: TraceEvent): void {
+  try {
+    trace?.(event);
+  } catch {
+    // A log that fails must not cost a message.
+  }
+}
+
+/** The event of `reply`; the challenge of an exchange of secrets is one itself. */
+export function receiveEvent(reply: Reply, command: string | undefined, isSecret: boolean): TraceEvent {
+  const shown = isSecret && reply.isIntermediate ? ["***"] : reply.lines;
+  const lines = shown.map((line, index) => printable(`${reply.code}${index < shown.length - 1 ? "-" : " "}${line}`));
+  return { type: "receive", command, lines };
+}

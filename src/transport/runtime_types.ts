@@ -44,10 +44,21 @@ interface DenoAddr {
   readonly port?: number;
 }
 
-/** What `node.ts` uses of the global `process`. */
+/** What is used of the global `process`. */
 export interface NodeProcess {
   getBuiltinModule(name: "node:net"): NodeNet;
   getBuiltinModule(name: "node:tls"): NodeTls;
+  getBuiltinModule(name: "node:crypto"): NodeCrypto;
+}
+
+/** What is used of `node:crypto`. */
+export interface NodeCrypto {
+  createHmac(algorithm: "md5", key: Uint8Array): NodeHmac;
+}
+
+interface NodeHmac {
+  update(text: Uint8Array): NodeHmac;
+  digest(): Uint8Array;
 }
 
 /** What is used of `node:net`. */
@@ -58,7 +69,7 @@ export interface NodeNet {
 
 /** What is used of `node:tls`. */
 export interface NodeTls {
-  connect(options: NodeTlsOptions): NodeSocket;
+  connect(options: NodeTlsOptions): NodeTlsSocket;
   readonly rootCertificates: readonly string[];
   getCACertificates?(type: "default"): readonly string[];
 }
@@ -98,6 +109,14 @@ export interface NodeSocket {
   pause(): unknown;
   resume(): unknown;
   destroy(): unknown;
+}
+
+/** A socket of Node that speaks TLS. */
+export interface NodeTlsSocket extends NodeSocket {
+  getProtocol(): string | null;
+  getPeerCertificate(): { readonly raw?: Uint8Array };
+  /** Deno's `node:tls` has none. */
+  exportKeyingMaterial?(length: number, label: string, context: Uint8Array): Uint8Array;
 }
 
 /** What `cloudflare.ts` uses of `cloudflare:sockets`. */

@@ -23,8 +23,21 @@ export interface Socket {
   readonly opened?: Promise<SocketInfo>;
   /** Starts TLS as the client and resolves when the peer's certificate has been checked; the socket itself is of no use afterwards. */
   startTls?(options: StartTlsOptions): Socket | Promise<Socket>;
+  /**
+   * What is true of this TLS connection and of no other, so that a login can be tied to it (RFC 5056). Absent, or resolves with `undefined`: not known,
+   * and the mechanisms that need it are not used.
+   */
+  channelBinding?(): Promise<ChannelBinding | undefined>;
   /** Closes the connection at once: pending reads and writes end. May be called more than once. */
   close(): void | Promise<void>;
+}
+
+/** What ties a login to one TLS connection: whoever stands between client and server has another. */
+export interface ChannelBinding {
+  /** Its registered name: `"tls-exporter"` (RFC 9266) with TLS 1.3, `"tls-server-end-point"` (RFC 5929 section 4) otherwise. */
+  readonly type: string;
+  /** The data that both ends have in common. */
+  readonly data: Uint8Array;
 }
 
 /** What is known of a connection. */

@@ -1,4 +1,5 @@
 import { encodeText, hasForbidden, quoted } from "./text.ts";
+import { xtext } from "./xtext.ts";
 
 /**
  * The one gate from text to command bytes. Nothing else writes a line to the socket, so what is refused here can reach no server: control
@@ -68,6 +69,21 @@ export function formatParameters(parameters: EsmtpParameters): string {
     else throw badParameter(keyword, 'one or more characters without spaces, controls and "="', value);
   }
   return text;
+}
+
+/**
+ * Attributes of XCLIENT and XFORWARD: `NAME=value`, values in xtext.
+ *
+ * @throws {TypeError} When a name is not of the grammar, or a value is no text.
+ */
+export function formatAttributes(attributes: Readonly<Record<string, string>>): string {
+  const words = Object.entries(attributes).map(([name, value]) => {
+    if (!KEYWORD.test(name)) throw badParameter("attribute", "letters, digits and hyphens", name);
+    if (typeof value !== "string" || value === "" || hasForbidden(value)) throw badParameter(name, "text without control characters", value);
+    return `${name}=${xtext(value)}`;
+  });
+  if (words.length === 0) throw badParameter("attributes", "at least one", "none");
+  return words.join(" ");
 }
 
 function wholeNumber(keyword: string, value: number): string {

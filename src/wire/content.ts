@@ -6,6 +6,8 @@ export interface ContentFacts {
   readonly octets: number;
   /** Whether an octet is above 127, so that 8BITMIME is needed (RFC 6152 section 2). */
   readonly isEightBit: boolean;
+  /** Whether one of them is in the headers, so that SMTPUTF8 is needed (RFC 6532 section 3, RFC 6531 section 3.2). */
+  readonly isHeaderEightBit: boolean;
   /** Whether a CR or an LF stands alone. */
   readonly hasLoneLineEnd: boolean;
 }
@@ -25,7 +27,19 @@ export function contentFacts(content: Uint8Array): ContentFacts {
   }
   const last = content.at(-1);
   const open = content.length > 0 && last !== LF && last !== CR ? 2 : 0;
-  return { octets: content.length + lone + open, isEightBit: isEightBit(content), hasLoneLineEnd: lone > 0 };
+  const isAnyEightBit = isEightBit(content);
+  const isHeaderEightBit = isAnyEightBit && isEightBit(content.subarray(0, headerLength(content)));
+  return { octets: content.length + lone + open, isEightBit: isAnyEightBit, isHeaderEightBit, hasLoneLineEnd: lone > 0 };
+}
+
+/** Where the empty line behind the headers begins; the end of the content where there is none. */
+function headerLength(content: Uint8Array): number {
+  for (let start = 0; start < content.length;) {
+    const end = find(content, LF, start);
+    if (end === start || (end === start + 1 && content[start] === CR)) return start;
+    start = end + 1;
+  }
+  return content.length;
 }
 
 /** Whether an octet of `chunk` is above 127. Four octets at a time, since this runs over every message. */

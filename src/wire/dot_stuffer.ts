@@ -10,6 +10,8 @@ export type LineEndings = "normalize" | "reject";
 export interface DotStufferOptions {
   /** What to do with a lone CR or LF; default `"normalize"`. */
   readonly lineEndings?: LineEndings;
+  /** Whether dots are doubled and the final dot is given, as DATA wants it; without, the content is ready for BDAT. Default `true`. */
+  readonly dots?: boolean;
 }
 
 /**
@@ -32,12 +34,14 @@ export interface DotStufferOptions {
  */
 export class DotStuffer {
   readonly #reject: boolean;
+  readonly #dots: boolean;
   /** What stands before the next octet: the end of a line (or nothing), a CR whose LF may follow, or the line itself. */
   #after: "end" | "cr" | "text" = "end";
 
   /** A stuffer at the start of a message. */
   constructor(options: DotStufferOptions = {}) {
     this.#reject = options.lineEndings === "reject";
+    this.#dots = options.dots ?? true;
   }
 
   /**
@@ -57,7 +61,7 @@ export class DotStuffer {
     let cr = -1;
     let lf = -1;
     while (index < chunk.length) {
-      if (this.#after === "end" && chunk[index] === DOT) edits.push({ index, octet: DOT });
+      if (this.#dots && this.#after === "end" && chunk[index] === DOT) edits.push({ index, octet: DOT });
       if (cr < index) cr = find(chunk, CR, index);
       if (lf < index) lf = find(chunk, LF, index);
       this.#after = "text";
@@ -78,7 +82,7 @@ export class DotStuffer {
   }
 
   /**
-   * The end of the content: CRLF where the last line has none, and the final dot.
+   * The end of the content: CRLF where the last line has none, and the final dot where dots are asked for.
    *
    * @throws {TypeError} When the content ends in a lone CR and they are rejected.
    */
@@ -86,7 +90,8 @@ export class DotStuffer {
     const after = this.#after;
     this.#after = "end";
     if (after === "cr" && this.#reject) throw lone("CR");
-    return after === "end" ? FINAL_DOT : after === "cr" ? LF_FINAL_DOT : CRLF_FINAL_DOT;
+    const end = after === "end" ? FINAL_DOT : after === "cr" ? LF_FINAL_DOT : CRLF_FINAL_DOT;
+    return this.#dots ? end : end.subarray(0, -FINAL_DOT.length);
   }
 
   #mend(name: "CR" | "LF", edits: Edit[], edit: Edit): void {

@@ -58,6 +58,12 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
     return this.get("AUTH")?.map(upperAscii) ?? [];
   }
 
+  /** A limit of a message or a session by its name: `limit("RCPTMAX")`; `undefined` where the server names none (RFC 9422 section 4). */
+  limit(name: string): number | undefined {
+    const [, value] = this.get("LIMITS")?.map((parameter) => parameter.split("=")).find(([key = ""]) => upperAscii(key) === name) ?? [];
+    return value !== undefined && /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined;
+  }
+
   /** Keywords, in upper case, with their parameters. */
   *[Symbol.iterator](): Iterator<[keyword: string, parameters: readonly string[]]> {
     for (const [keyword, parameters] of this.#entries) yield [keyword, [...parameters]];

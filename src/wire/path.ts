@@ -90,6 +90,20 @@ export function forwardPath(address: string, options: MailboxOptions = {}): stri
 }
 
 /**
+ * `address` in ASCII: its domain in A-labels (RFC 5890 section 2.3.2.1), for a server without SMTPUTF8. `undefined` when that is not possible, since
+ * the local part is beyond ASCII or the domain has no such form.
+ */
+export function asciiMailbox(address: string): string | undefined {
+  if (!hasNonAscii(address)) return address;
+  const at = address.lastIndexOf("@");
+  const [localPart, domain] = [address.slice(0, at), address.slice(at + 1)];
+  if (hasNonAscii(localPart) || domain.startsWith("[") || !URL.canParse(`http://${domain}`)) return undefined;
+  const { hostname } = new URL(`http://${domain}`);
+  const isShort = hostname.length <= MAX_DOMAIN && hostname.split(".").every((label) => label.length <= MAX_LABEL);
+  return isShort && isDomain(hostname) ? `${localPart}@${hostname}` : undefined;
+}
+
+/**
  * Checks the name a client gives with EHLO, HELO or LHLO: a domain in ASCII, or an address literal (RFC 5321 section 4.1.1.1).
  *
  * @throws {TypeError} When it is neither.

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connect, type ConnectOptions, login, plain, SmtpAuthError, type SmtpConnection, SmtpUnsupportedError } from "@posthorn/smtp";
+import { connect, type ConnectOptions, SmtpAuthError, type SmtpConnection, SmtpUnsupportedError } from "@posthorn/smtp";
+import { login, plain } from "@posthorn/smtp/sasl";
 import { BYE, connectTo, facts, openTo, rejection } from "../support/client.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
 

@@ -28,7 +28,7 @@ conversation(
   C: RCPT TO:<b@y.test>
   S: 251 will forward
   C: RCPT TO:<c@y.test>
-  S: 452 4.5.3 too many
+  S: 450 4.2.0 try later
   C: DATA
   S: 354 go
   ${CONTENT}
@@ -38,7 +38,7 @@ conversation(
     await using client = await connectTo(server);
     const { accepted, rejected, queueId } = await client.send(MESSAGE);
     assertEquals(accepted.map(({ address, reply }) => [address, reply.code]), [["b@y.test", 251]]);
-    assertEquals(rejected.map(({ address, reply }) => [address, reply.code, reply.isTransient]), [["c@y.test", 452, true]]);
+    assertEquals(rejected.map(({ address, reply }) => [address, reply.code, reply.isTransient]), [["c@y.test", 450, true]]);
     assertEquals(queueId, "1tAbCd-000000001Xy-2Z3a");
     assertEquals(server.writes.length, 6, "EHLO, MAIL, RCPT, RCPT, DATA, content: each by itself");
   },
@@ -520,7 +520,13 @@ Deno.test("SmtpClient.send checks the message before anything is written", async
     [{ to: [] }, TypeError],
     [{ to: "" }, TypeError],
     [{ to: undefined }, TypeError],
-    [{ to: { address: "b@y.test" } }, TypeError],
+    [{ to: { mailbox: "b@y.test" } }, TypeError],
+    [{ to: { address: "b@y.test", extensions: "DSN" } }, TypeError],
+    [{ extensions: [{}] }, TypeError],
+    [{ transfer: "BDAT" }, TypeError],
+    [{ binary: 1 }, TypeError],
+    [{ binary: true, transfer: "data" }, TypeError],
+    [{ smtpUtf8: "yes" }, TypeError],
     [{ to: ["b@y.test", "c@y.test\r\nRCPT TO:<evil@x.test>"] }, TypeError],
     [{ to: "b@y.test, c@y.test" }, TypeError],
     [{ from: "Alice <a@x.test>" }, TypeError],

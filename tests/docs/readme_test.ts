@@ -13,6 +13,7 @@ const PASSWORDS = { SMTP_PASSWORD: "s3cret", PROXY_PASSWORD: "s3cret" };
 /** What each snippet prints, and how many messages it leaves. */
 const EXPECTED: [title: string, output: RegExp, messages: number][] = [
   ["a first send", /^2 0 TEST1\n$/, 1],
+  ["login", /^true\n$/, 0],
   ["verb by verb", /^250 Accepted undefined 354\n250 queued as TEST1\n$/, 1],
   ["high and low mixed", /^252 .* 10000000\n$/, 1],
   ["errors", /^refused rcpt 550 undefined reject@example.com false\n$/, 0],
@@ -25,6 +26,7 @@ for (const [index, [title, output, messages]] of EXPECTED.entries()) {
   Deno.test(`the README's snippet "${title}" does what it says`, async () => {
     const authority = await Authority.create();
     await using server = await MailServer.start(await authority.leaf(["mail.example.com"]), {
+      authMethods: ["PLAIN", "LOGIN", "XOAUTH2"],
       onAuth: (_auth, _session, callback) => callback(null, { user: "alice" }),
     });
     await using proxy = new TestProxy({

@@ -2,7 +2,8 @@
 import { Authority } from "../support/certificates.ts";
 import { MailServer, USER } from "../support/mail_server.ts";
 import { TestProxy } from "../support/proxy.ts";
-import { type Environment, type Phase, PHASES } from "./suite.ts";
+import { installRuntimes } from "./runtimes.ts";
+import { type Environment, type Phase, PHASES, type SaslPorts } from "./case.ts";
 
 /** What the server says until the client waits in each phase. */
 const SAID: Readonly<Record<Phase, readonly string[]>> = {
@@ -114,7 +115,15 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const path = `${folder}/smtp.sock`;
   stack.use(relay(path, servers.plain.port));
-  const ports = { ...portsOf(servers), closed: closedPort(), closes: portsOf(closes), stalls: portsOf(stalls) } as Environment["ports"];
+  const token = "mF_9.B5f-4.1JqM";
+  const sasl = stack.use(await startSaslServers({ ...leaf, user: USER, token }));
+  const ports = {
+    ...portsOf(servers),
+    ...sasl.ports,
+    closed: closedPort(),
+    closes: portsOf(closes),
+    stalls: portsOf(stalls),
+  } as Environment["ports"];
   const identity = await authority.leaf(["alice"], { isClient: true });
   return {
     environment: {
@@ -126,8 +135,29 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
       authority: authority.cert,
       identity,
       user: USER,
+      token,
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** The servers of `sasl_server.ts`, in a process of Node's. */
+async function startSaslServers(given: object): Promise<AsyncDisposable & { readonly ports: SaslPorts }> {
+  const child = new Deno.Command(`${await installRuntimes()}/node_modules/node24/bin/node`, {
+    args: ["--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", new URL("sasl_server.ts", import.meta.url).pathname],
+    env: { SASL_SERVER: JSON.stringify(given) },
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  return {
+    ports: JSON.parse(new TextDecoder().decode(value)),
+    async [Symbol.asyncDispose](): Promise<void> {
+      await child.stdin.close();
+      await reader.cancel();
+      await child.status;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** The runtimes, where they come from, and what each of them lacks. All come from npm, so that no machine has to have them. */
-import type { Feature } from "./suite.ts";
+import type { Feature } from "./case.ts";
 
 /** A runtime of the matrix. */
 export interface Runtime {
@@ -19,12 +19,13 @@ const node = (version: string): Runtime["command"] => (folder, file) => [
   file,
 ];
 
-/** Cloudflare's sockets speak TLS by the platform's rules alone. */
+/** Cloudflare's sockets speak TLS by the platform's rules alone, and tell nothing of it. */
 const WORKERS: readonly Feature[] = [
   "own authority",
   "client certificate",
   "client certificate after STARTTLS",
   "unix socket",
+  "channel binding",
   "TLS through a proxy",
   "TLS inside TLS",
 ];
@@ -34,13 +35,13 @@ export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS", "TLS inside TLS"],
+    lacks: ["client certificate after STARTTLS", "channel binding", "TLS inside TLS"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },
   { name: "Node 24", command: node("24"), lacks: [] },
   { name: "Bun", command: (folder, file) => [`${folder}/node_modules/@oven/bun-linux-x64/bin/bun`, "run", file], lacks: [] },
-  { name: "workerd", command: undefined, lacks: WORKERS },
+  { name: "workerd", command: undefined, lacks: [...WORKERS, "MD5"] },
   { name: "workerd (nodejs_compat)", command: undefined, flags: ["nodejs_compat"], lacks: WORKERS },
 ];
 
@@ -85,7 +86,8 @@ export async function bundle(folder: string, entry: string, library: string, out
       "--log-level=warning",
       "--log-override:unsupported-dynamic-import=silent",
       `--alias:@posthorn/smtp=${library}`,
-      `--alias:@posthorn/smtp/proxy=${library.replace(/mod(\.\w+)$/, "src/proxy/mod$1")}`,
+      `--alias:@posthorn/smtp/proxy=${library.replace(/mod\.(ts|js)$/, "src/proxy/mod.$1")}`,
+      `--alias:@posthorn/smtp/sasl=${library.replace(/mod\.(ts|js)$/, "src/sasl/mod.$1")}`,
       `--outfile=${outfile}`,
     ],
   }).output();

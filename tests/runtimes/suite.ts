@@ -2,134 +2,24 @@
  * What the library does, as cases that run in any runtime against servers in another process. A case is given the library and an environment, asks
  * nothing of the runtime but what every one has, and throws when it fails.
  */
-import type { ConnectOptions, SmtpClient, Socket, TraceEvent } from "@posthorn/smtp";
-
-/** The library, from source or from a package. */
-export type Library = typeof import("@posthorn/smtp") & typeof import("@posthorn/smtp/proxy");
-
-/** Where a session stands when a server hangs up or falls silent. */
-export const PHASES = ["greeting", "ehlo", "mail", "rcpt", "data", "content"] as const;
-export type Phase = typeof PHASES[number];
-
-/** What a runtime may lack; the table in `runtimes.ts` says which lacks what. */
-export type Feature =
-  | "own authority"
-  | "client certificate"
-  | "client certificate after STARTTLS"
-  | "unix socket"
-  | "TLS through a proxy"
-  | "TLS inside TLS";
-
-/** The servers, and what is needed to reach them. */
-export interface Environment {
-  readonly ports: {
-    readonly starttls: number;
-    readonly implicit: number;
-    readonly plain: number;
-    readonly otherHost: number;
-    readonly otherHostStarttls: number;
-    readonly unknownAuthority: number;
-    readonly wantsCertificate: number;
-    readonly wantsCertificateStarttls: number;
-    /** Its certificate is for {@linkcode Environment.proxy}. */
-    readonly proxysName: number;
-    readonly proxysNameStarttls: number;
-    /** Expects the header of the PROXY protocol. */
-    readonly proxyProtocol: number;
-    readonly closed: number;
-    readonly closes: Readonly<Record<Phase, number>>;
-    readonly stalls: Readonly<Record<Phase, number>>;
-  };
-  /** A unix socket in front of the plain server. */
-  readonly path: string;
-  /** A proxy that speaks SOCKS5 and HTTP, on an address that no certificate of the other servers has; {@linkcode user} may use it. */
-  readonly proxy: { readonly hostname: string; readonly port: number };
-  /** An HTTP proxy that speaks TLS itself. */
-  readonly secureProxy: { readonly hostname: string; readonly port: number };
-  /** Tells of the messages that were stored: `GET /?to=mailbox`, how many logins were tried: `GET /logins`, and how often a proxy led somewhere: `GET /tunnels`. */
-  readonly control: string;
-  /** The authority of the servers, PEM; a runtime without the feature was told to trust it beforehand. */
-  readonly authority: string;
-  readonly identity: { readonly cert: string; readonly key: string };
-  readonly user: { readonly username: string; readonly password: string };
-  /** What the runtime does not have. */
-  readonly lacks: readonly Feature[];
-  /** Told apart from the runs of other runtimes by this. */
-  readonly run: string;
-}
-
-/** A stored message, as the control server tells it. */
-interface Stored {
-  readonly from: string;
-  readonly sha256: string;
-  readonly length: number;
-  readonly user: string | undefined;
-  readonly client: string;
-  readonly isSecure: boolean;
-}
-
-/** One case. */
-export interface Case {
-  readonly name: string;
-  /** Without it the case has to fail with the documented error. */
-  readonly needs?: Feature;
-  readonly run: (library: Library, env: Environment) => Promise<void>;
-}
-
-const TEXT = "From: a@x.test\r\nTo: b@y.test\r\nSubject: hello\r\n\r\nHello.\r\n.hidden\r\n..\r\nGr\u00fc\u00dfe\r\n";
-
-function equal(actual: unknown, expected: unknown, what = ""): void {
-  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what} expected ${b}, got ${a}`);
-}
-
-async function rejected(promise: Promise<unknown>): Promise<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = await promise;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const names = ["kind", "phase", "code", "delivery", "message"];
-    return { name: error.name, ...Object.fromEntries(names.map((name) => [name, Reflect.get(error, name)])) };
-  }
-  throw new Error(`it did not reject, but resolved with ${value}`);
-}
-
-function reaching(env: Environment, port: number, more: ConnectOptions = {}): ConnectOptions {
-  const tlsOptions = env.lacks.includes("own authority") ? {} : { tlsOptions: { caCerts: [env.authority] } };
-  return { hostname: "localhost", port, name: "client.test", ...tlsOptions, ...more };
-}
-
-async function sha256(octets: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", octets);
-  return Array.from(new Uint8Array(digest), (octet) => octet.toString(16).padStart(2, "0")).join("");
-}
-
-let sent = 0;
-
-/** Sends `TEXT` to a mailbox of its own and tells how it was stored. */
-async function sendOne(client: SmtpClient, env: Environment): Promise<Stored> {
-  const to = `${env.run}-${++sent}@y.test`;
-  const result = await client.send({ from: "a@x.test", to, body: TEXT });
-  equal([result.accepted.length, result.rejected.length, result.reply.code], [1, 0, 250]);
-  const stored = await storedFor(env, to);
-  equal(stored.sha256, await sha256(new TextEncoder().encode(TEXT)), "the bytes");
-  return stored;
-}
-
-async function storedFor(env: Environment, to: string): Promise<Stored> {
-  const response = await fetch(`${env.control}/?to=${encodeURIComponent(to)}`);
-  if (!response.ok) throw new Error(`the server has no message for ${to}`);
-  return await response.json();
-}
-
-async function logins(env: Environment): Promise<number> {
-  return await (await fetch(`${env.control}/logins`)).json();
-}
-
-async function tunnels(env: Environment): Promise<number> {
-  return await (await fetch(`${env.control}/tunnels`)).json();
-}
+import type { ConnectOptions, Socket, TraceEvent } from "@posthorn/smtp";
+import {
+  type Case,
+  type Environment,
+  equal,
+  type Library,
+  loginsTried,
+  type Phase,
+  PHASES,
+  reaching,
+  rejected,
+  sendOne,
+  sha256,
+  storedFor,
+  TEXT,
+} from "./case.ts";
+import { logins } from "./login_cases.ts";
+import { proxies, proxyCertificates } from "./proxy_cases.ts";
 
 /**
  * These come first: the servers of the test share a process and with it the keys of their TLS tickets, so a runtime that resumes sessions by name
@@ -139,10 +29,10 @@ const certificates: Case[] = [
   {
     name: "a certificate for another host",
     async run({ connect }, env): Promise<void> {
-      const before = await logins(env);
+      const before = await loginsTried(env);
       const implicit = await rejected(connect(reaching(env, env.ports.otherHost, { tls: "implicit", auth: env.user })));
       const starttls = await rejected(connect(reaching(env, env.ports.otherHostStarttls, { auth: env.user })));
-      equal([implicit.kind, starttls.kind, await logins(env) - before], ["tls", "tls", 0]);
+      equal([implicit.kind, starttls.kind, await loginsTried(env) - before], ["tls", "tls", 0]);
     },
   },
   {
@@ -150,23 +40,6 @@ const certificates: Case[] = [
     async run({ connect }, env): Promise<void> {
       const error = await rejected(connect(reaching(env, env.ports.unknownAuthority, { tls: "implicit", auth: env.user })));
       equal([error.name, error.kind, error.delivery], ["SmtpSecurityError", "tls", "not-sent"]);
-    },
-  },
-  {
-    name: "a certificate for the proxy and not for the host",
-    needs: "TLS through a proxy",
-    async run({ connect, socks5, SmtpSecurityError }, env): Promise<void> {
-      const before = await logins(env);
-      const more = { auth: env.user, dial: socks5({ ...env.proxy, ...env.user }) };
-      const tries = [
-        reaching(env, env.ports.proxysName, { tls: "implicit", ...more }),
-        reaching(env, env.ports.proxysNameStarttls, more),
-      ];
-      for (const options of tries) {
-        const error = await connect(options).catch((error: unknown) => error);
-        if (!(error instanceof SmtpSecurityError)) throw error;
-        equal([error.kind, await logins(env) - before], ["tls", 0]);
-      }
     },
   },
 ];
@@ -213,9 +86,9 @@ const basics: Case[] = [
   {
     name: "TLS required and not offered",
     async run({ connect }, env): Promise<void> {
-      const before = await logins(env);
+      const before = await loginsTried(env);
       const error = await rejected(connect(reaching(env, env.ports.plain, { auth: env.user })));
-      equal([error.name, error.kind, await logins(env) - before], ["SmtpSecurityError", "insecure", 0]);
+      equal([error.name, error.kind, await loginsTried(env) - before], ["SmtpSecurityError", "insecure", 0]);
     },
   },
   {
@@ -368,70 +241,6 @@ const features: Case[] = [
   },
 ];
 
-const proxies: Case[] = [
-  {
-    name: "through SOCKS5, no TLS",
-    async run({ connect, socks5 }, env): Promise<void> {
-      const before = await tunnels(env);
-      const dial = socks5({ ...env.proxy, ...env.user });
-      await using client = await connect(reaching(env, env.ports.plain, { tls: "none", dial }));
-      equal([(await sendOne(client, env)).isSecure, await tunnels(env) - before], [false, 1]);
-    },
-  },
-  {
-    name: "through HTTP CONNECT, no TLS",
-    async run({ connect, httpConnect }, env): Promise<void> {
-      const before = await tunnels(env);
-      const dial = httpConnect({ ...env.proxy, ...env.user });
-      await using client = await connect(reaching(env, env.ports.plain, { tls: "none", dial }));
-      equal([(await sendOne(client, env)).isSecure, await tunnels(env) - before], [false, 1]);
-    },
-  },
-  {
-    name: "through SOCKS5, STARTTLS",
-    needs: "TLS through a proxy",
-    async run({ connect, socks5 }, env): Promise<void> {
-      const before = await tunnels(env);
-      const dial = socks5({ ...env.proxy, ...env.user });
-      await using client = await connect(reaching(env, env.ports.starttls, { auth: env.user, dial }));
-      const { isSecure, user } = await sendOne(client, env);
-      equal([isSecure, user, await tunnels(env) - before], [true, env.user.username, 1]);
-    },
-  },
-  {
-    name: "through HTTP CONNECT, implicit TLS",
-    needs: "TLS through a proxy",
-    async run({ connect, httpConnect }, env): Promise<void> {
-      const before = await tunnels(env);
-      const dial = httpConnect({ ...env.proxy, ...env.user });
-      await using client = await connect(reaching(env, env.ports.implicit, { tls: "implicit", auth: env.user, dial }));
-      const { isSecure, user } = await sendOne(client, env);
-      equal([isSecure, user, await tunnels(env) - before], [true, env.user.username, 1]);
-    },
-  },
-  {
-    name: "through HTTP CONNECT, a proxy and a server that both speak TLS",
-    needs: "TLS inside TLS",
-    async run({ connect, httpConnect }, env): Promise<void> {
-      const { tlsOptions = {} } = reaching(env, 0);
-      const dial = httpConnect({ ...env.secureProxy, secure: true, tlsOptions });
-      await using client = await connect(reaching(env, env.ports.implicit, { tls: "implicit", auth: env.user, dial }));
-      equal((await sendOne(client, env)).isSecure, true);
-      await using second = await connect(reaching(env, env.ports.starttls, { auth: env.user, dial }));
-      equal((await sendOne(second, env)).isSecure, true);
-    },
-  },
-  {
-    name: "the header of the PROXY protocol, then STARTTLS",
-    async run({ connect, proxyProtocol }, env): Promise<void> {
-      const dial = proxyProtocol({ version: 1, source: "192.0.2.7:40000", destination: "198.51.100.1:25" });
-      await using client = await connect(reaching(env, env.ports.proxyProtocol, { dial }));
-      const { isSecure, client: source } = await sendOne(client, env);
-      equal([isSecure, source], [true, "192.0.2.7"]);
-    },
-  },
-];
-
 /** What is known of the message when the server is lost in each phase. */
 const LOST: Readonly<Record<Phase, readonly [phase: string, delivery: string]>> = {
   greeting: ["greeting", "not-sent"],
@@ -486,7 +295,16 @@ async function session({ connect }: Library, env: Environment, port: number, mor
 }
 
 /** Every case, in the order of the matrix. */
-export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...proxies, ...losses];
+export const cases: readonly Case[] = [
+  ...certificates,
+  ...proxyCertificates,
+  ...basics,
+  ...dialErrors,
+  ...features,
+  ...logins,
+  ...proxies,
+  ...losses,
+];
 
 /** Runs the case `name`; resolves with what went wrong, or with `undefined`. */
 export async function runCase(name: string, library: Library, env: Environment): Promise<string | undefined> {

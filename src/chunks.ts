@@ -1,0 +1,126 @@
+/**
+ * A message's content by BDAT (RFC 3030): chunk behind chunk, several under way where the server pipelines, each in memory only until it is answered.
+ * Chunks are counted, so a source that fails, or a chunk that is refused, costs the transaction and not the connection.
+ */
+import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
+import { bounded } from "./session/bounded.ts";
+import type { Command, Session } from "./session/session.ts";
+import type { Content, ContentPiece } from "./session/task.ts";
+import { encodeLine } from "./wire/command.ts";
+import { concat } from "./wire/octets.ts";
+import type { Reply } from "./wire/reply.ts";
+
+/** Chunks that wait for their replies at most: what is in memory at once. */
+const MAX_CHUNKS = 4;
+
+/** One BDAT command with its octets. */
+export function bdat(octets: Uint8Array, isLast: boolean): Pick<Command, "verb" | "label" | "octets"> {
+  const label = `BDAT ${octets.length}${isLast ? " LAST" : ""}`;
+  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: concat([encodeLine(label), octets]) };
+}
+
+/**
+ * Sends `content` and resolves with the reply to its last chunk, or with the first reply that is no 2yz.
+ *
+ * @throws {SmtpBodyError} The content could not be read; the transaction is still open. {SmtpConnectionError} The connection was lost, or the call
+ * was given up.
+ */
+export async function sendChunks(session: Session, content: Content, more: Pick<Command, "signal" | "about" | "onReply">): Promise<Reply> {
+  const upload = new Upload(session, content, more);
+  try {
+    return await upload.run();
+  } catch (error) {
+    content.cancel(error);
+    throw error;
+  }
+}
+
+class Upload {
+  readonly #session: Session;
+  readonly #content: Content;
+  readonly #more: Pick<Command, "signal" | "about" | "onReply">;
+  readonly #underWay = new Set<Promise<void>>();
+  /** What ended the upload before its end: a reply that is no 2yz, or an error. */
+  #refusal: Reply | undefined;
+  #error: unknown;
+  /** Ends the wait for the source when there is one of them. */
+  readonly #stopping = new AbortController();
+
+  constructor(session: Session, content: Content, more: Pick<Command, "signal" | "about" | "onReply">) {
+    this.#session = session;
+    this.#content = content;
+    this.#more = more;
+  }
+
+  async run(): Promise<Reply> {
+    const { signal } = this.#more;
+    const ends = AbortSignal.any([this.#session.ended, this.#stopping.signal, ...(signal === undefined ? [] : [signal])]);
+    let last: Reply | undefined;
+    for (let isLast = false; !isLast && this.#isWanted();) {
+      const piece = await this.#piece(ends);
+      if (piece === undefined || !this.#isWanted()) break;
+      isLast = piece.last;
+      this.#send(piece, (reply) => last = reply);
+      while (this.#isWanted() && this.#underWay.size >= MAX_CHUNKS) await Promise.race(this.#underWay);
+    }
+    await Promise.all(this.#underWay);
+    const reply = this.#refusal ?? last;
+    if (reply === undefined) throw this.#error;
+    if (!reply.isPositive) this.#content.cancel(new SmtpReplyError(`The server refused BDAT: ${reply}`, { ...this.#facts(), reply }));
+    return reply;
+  }
+
+  #isWanted(): boolean {
+    return this.#refusal === undefined && this.#error === undefined;
+  }
+
+  #facts(): SmtpErrorFacts {
+    return { phase: "data", command: "BDAT", ...this.#more.about?.() };
+  }
+
+  #send({ octets, last }: ContentPiece, onLast: (reply: Reply) => void): void {
+    const { signal, about, onReply } = this.#more;
+    const command = {
+      ...bdat(octets, last),
+      signal,
+      ...(about && { about }),
+      // Behind a refused chunk the rest is of no use; what is written already is answered all the same.
+      mayBeSkipped: () => this.#refusal !== undefined,
+      ...(last && onReply && { onReply }),
+    };
+    const sent = this.#session.issue(command).then((reply) => {
+      if (reply === undefined) return;
+      if (!reply.isPositive) this.#refusal ??= reply;
+      else if (last) onLast(reply);
+    }, (error) => {
+      // The last chunk alone can leave the message in doubt, so its error says more than those before it.
+      if (this.#error === undefined || last) this.#error = error;
+    }).finally(() => {
+      this.#underWay.delete(sent);
+      if (!this.#isWanted()) this.#stopping.abort();
+    });
+    this.#underWay.add(sent);
+  }
+
+  async #piece(ends: AbortSignal): Promise<ContentPiece | undefined> {
+    const { clock, timeouts } = this.#session.options;
+    const facts = this.#facts();
+    try {
+      return await bounded({ clock, timeout: timeouts.source, signal: ends, what: "BDAT", facts }, () => this.#content.next());
+    } catch (cause) {
+      if (this.#isWanted()) this.#error = sourceError(cause, facts, this.#session, this.#more.signal);
+      return undefined;
+    }
+  }
+}
+
+function sourceError(cause: unknown, facts: SmtpErrorFacts, session: Session, signal: AbortSignal | undefined): unknown {
+  // The session has ended meanwhile, and says why.
+  const ended = signal?.aborted ? undefined : session.failureOf(facts);
+  if (ended !== undefined) return ended;
+  if (cause instanceof SmtpConnectionError && cause.kind === "timeout") {
+    return new SmtpBodyError("The message's source gave nothing for too long", { ...facts, cause });
+  }
+  if (cause instanceof SmtpConnectionError) return new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal?.reason });
+  return cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", { ...facts, cause });
+}

@@ -1,0 +1,109 @@
+/**
+ * The lines of an envelope, MAIL and every RCPT, as this server is to see them: with the parameters its extensions ask for, addresses in A-labels
+ * where it lacks SMTPUTF8. Whatever it does not offer is an error here, before anything is written.
+ */
+import { eightBit, type Framing, tooLarge } from "./body.ts";
+import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
+import type { MessageExtension, Offer } from "./extensions/extension.ts";
+import type { PreparedMessage } from "./message.ts";
+import type { Session } from "./session/session.ts";
+import { type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import type { Extensions } from "./wire/extensions.ts";
+import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
+import { hasNonAscii } from "./wire/text.ts";
+
+/** One RCPT. */
+export interface PlannedRecipient {
+  /** The address as the caller gave it. */
+  readonly address: string;
+  /** What stands behind RCPT. */
+  readonly args: string;
+}
+
+/** A message as it will be sent to one server. */
+export interface Envelope {
+  /** What stands behind MAIL. */
+  readonly mail: string;
+  readonly recipients: readonly PlannedRecipient[];
+  readonly framing: Framing;
+}
+
+/**
+ * Plans the envelope of `message`.
+ *
+ * @throws {SmtpUnsupportedError} The server does not offer what the message needs. {SmtpSecurityError} It needs TLS, and there is none.
+ */
+export function planEnvelope(session: Session, message: PreparedMessage): Envelope {
+  const { extensions, isSecure } = session;
+  const isUtf8 = needsSmtpUtf8(extensions, message);
+  const offer: Offer = { extensions, isSecure, isUtf8 };
+  const framing = framingOf(extensions, message);
+  const wished = message.extensions.filter((extension) => isOffered(extension, extensions));
+  const mail = merged([mailParameters(extensions, message, framing, isUtf8), ...wished.map((extension) => extension.mail?.(offer))]);
+  // Without SMTPUTF8 every address has a form in ASCII by now.
+  const onWire = (address: string) => isUtf8 ? address : asciiMailbox(address) ?? address;
+  return {
+    mail: `FROM:${reversePath(onWire(message.from))}${formatParameters(mail)}`,
+    recipients: message.to.map(({ address, extensions: own }) => {
+      const all = [...wished, ...own.filter((extension) => isOffered(extension, extensions))];
+      const parameters = merged(all.map((extension) => extension.rcpt?.(address, offer)));
+      return { address, args: `TO:${forwardPath(onWire(address))}${formatParameters(parameters)}` };
+    }),
+    framing,
+  };
+}
+
+/** Whether the server offers `extension`; one that it may do without is left out. */
+function isOffered({ keyword, isOptional = false }: MessageExtension, extensions: Extensions): boolean {
+  if (extensions.has(keyword)) return true;
+  if (isOptional) return false;
+  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}, and the message asks for it`, {
+    ...LOCAL,
+    hint: "ifOffered() lets a message go without",
+  });
+}
+
+/** Whether the message goes out with SMTPUTF8 (RFC 6531 section 3.2). */
+function needsSmtpUtf8(extensions: Extensions, { from, to, smtpUtf8 }: PreparedMessage): boolean {
+  const addresses = [from, ...to.map(({ address }) => address)].filter(hasNonAscii);
+  if (addresses.length === 0 && !smtpUtf8) return false;
+  if (extensions.has("SMTPUTF8")) return true;
+  const stubborn = addresses.find((address) => asciiMailbox(address) === undefined);
+  if (stubborn === undefined && !smtpUtf8) return false;
+  const what = stubborn === undefined ? "The headers have characters" : "An address has characters";
+  throw new SmtpUnsupportedError("unsupported", `${what} beyond ASCII and the server does not offer SMTPUTF8`, {
+    ...LOCAL,
+    ...(stubborn === undefined ? { hint: "write them as encoded words (RFC 2047)" } : { recipient: stubborn }),
+  });
+}
+
+function framingOf(extensions: Extensions, { transfer, binary }: PreparedMessage): Framing {
+  const isChunking = extensions.has("CHUNKING");
+  if (binary && !extensions.has("BINARYMIME")) throw new SmtpUnsupportedError("unsupported", "The server does not offer BINARYMIME", LOCAL);
+  if ((binary || transfer === "bdat") && !isChunking) throw new SmtpUnsupportedError("unsupported", "The server does not offer CHUNKING", LOCAL);
+  if (binary) return "binary";
+  return isChunking && transfer !== "data" ? "bdat" : "data";
+}
+
+/** What MAIL has to declare of the content, given what the server offers. */
+function mailParameters(extensions: Extensions, { body }: PreparedMessage, framing: Framing, isUtf8: boolean): EsmtpParameters {
+  const { facts } = body;
+  const { maxSize } = extensions;
+  const isEightBitOffered = extensions.has("8BITMIME");
+  if (framing !== "binary" && facts?.isEightBit && !isEightBitOffered) throw eightBit("local");
+  if (facts !== undefined && maxSize !== undefined && facts.octets > maxSize) throw tooLarge(maxSize, "local");
+  return {
+    ...(facts !== undefined && extensions.has("SIZE") && { SIZE: facts.octets }),
+    ...(framing === "binary" && { BODY: "BINARYMIME" }),
+    // A stream may turn out to be 8-bit; the parameter says that it may.
+    ...(framing !== "binary" && isEightBitOffered && (facts?.isEightBit ?? true) && { BODY: "8BITMIME" }),
+    ...(isUtf8 && { SMTPUTF8: true }),
+  };
+}
+
+/** All parameters in one; what comes later outranks what came before. */
+function merged(parameters: readonly (EsmtpParameters | undefined)[]): EsmtpParameters {
+  return Object.fromEntries(parameters.flatMap((some) => Object.entries(some ?? {})));
+}
+
+const LOCAL: SmtpErrorFacts = { phase: "local" };

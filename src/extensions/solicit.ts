@@ -1,0 +1,28 @@
+import { quoted } from "../wire/text.ts";
+import type { MessageExtension } from "./extension.ts";
+
+/** A class of solicitation: a domain turned round, and a name in it (RFC 3865 section 2.1). */
+const SOLICITATION_CLASS = /^[A-Za-z][A-Za-z0-9.-]*(?::[\w.-]+)?$/;
+
+/**
+ * SOLICIT= of MAIL: the classes of solicitation that the message belongs to, for servers that announce NO-SOLICITING.
+ *
+ * Source: RFC 3865 section 2.3.
+ *
+ * @throws {TypeError} When there is no class, or one is not of the grammar.
+ *
+ * @example
+ * ```ts
+ * import { solicit } from "@posthorn/smtp/extensions";
+ *
+ * solicit(["net.example:ADV"]).keyword; // "NO-SOLICITING"
+ * ```
+ */
+export function solicit(classes: readonly string[]): MessageExtension {
+  if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === "string" && SOLICITATION_CLASS.test(name))) {
+    throw new TypeError(
+      `Cannot use classes for SOLICIT as it must be a list of names like net.example:ADV: current value is ${quoted(String(classes))}`,
+    );
+  }
+  return { keyword: "NO-SOLICITING", mail: () => ({ SOLICIT: classes.join(",") }) };
+}

@@ -1,0 +1,23 @@
+import { encodeText } from "./text.ts";
+
+/**
+ * `text` as xtext: every octet outside `!` to `~`, and `+` and `=`, as `+` and two hexadecimal digits.
+ *
+ * Source: RFC 3461 section 4.
+ */
+export function xtext(text: string): string {
+  return text.replace(/[^!-~]|[+=]/gu, (character) => encodeText(character).reduce((hex, octet) => `${hex}+${hexadecimal(octet)}`, ""));
+}
+
+/**
+ * `text` as utf-8-addr-unitext: as it is, but for the characters that a parameter cannot hold, which become `\x{HEX}`.
+ *
+ * Source: RFC 6533 section 3.
+ */
+export function unitext(text: string): string {
+  return text.replace(/[^!-~\u0080-\u{10ffff}]|[+=\\]/gu, (character) => `\\x{${hexadecimal(character.codePointAt(0) ?? 0)}}`);
+}
+
+function hexadecimal(value: number): string {
+  return value.toString(16).toUpperCase().padStart(2, "0");
+}

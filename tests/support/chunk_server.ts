@@ -1,0 +1,62 @@
+import type { ConnectOptions } from "@posthorn/smtp";
+import { ManualServer } from "./manual.ts";
+
+/** A server in memory that reads BDAT, and answers each command with what `answer` says: a line, or nothing. */
+export class ChunkServer {
+  readonly #manual: ManualServer;
+  #unread = "";
+  /** The command whose octets are being read, and how many are missing. */
+  #command: string | undefined;
+  #missing = 0;
+  /** Every command, in order. */
+  readonly commands: string[] = [];
+  /** The octets of every chunk, one behind the other. */
+  content = "";
+
+  constructor(answer: (command: string, server: ChunkServer) => string | undefined) {
+    this.#manual = new ManualServer((text, server) => {
+      this.#unread += text;
+      for (let command = this.#next(); command !== undefined; command = this.#next()) {
+        this.commands.push(command);
+        const reply = command.startsWith("EHLO") ? "250-mx\r\n250-PIPELINING\r\n250 CHUNKING" : answer(command, this);
+        if (reply !== undefined) server.say(`${reply}\r\n`);
+      }
+    });
+  }
+
+  /** The chunks that were announced. */
+  get chunks(): readonly string[] {
+    return this.commands.filter((command) => command.startsWith("BDAT"));
+  }
+
+  say(line: string): void {
+    this.#manual.say(`${line}\r\n`);
+  }
+
+  end(): void {
+    this.#manual.end();
+  }
+
+  options(more: ConnectOptions = {}): ConnectOptions {
+    return this.#manual.options(more);
+  }
+
+  /** The next command that is here with all its octets. */
+  #next(): string | undefined {
+    if (this.#command === undefined) {
+      const end = this.#unread.indexOf("\r\n");
+      if (end < 0) return undefined;
+      this.#command = this.#unread.slice(0, end);
+      this.#unread = this.#unread.slice(end + 2);
+      this.#missing = Number(/^BDAT (\d+)/.exec(this.#command)?.[1] ?? 0);
+    }
+    const part = this.#unread.slice(0, this.#missing);
+    this.content += part;
+    this.#missing -= part.length;
+    this.#unread = this.#unread.slice(part.length);
+    if (this.#missing > 0) return undefined;
+    const command = this.#command;
+    this.#command = undefined;
+    return command;
+  }
+}
