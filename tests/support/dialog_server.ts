@@ -173,6 +173,13 @@ export class DialogServer {
       const end = `\r\n${this.#unread}`.indexOf("\r\n.\r\n");
       return end < 0 ? undefined : this.content = this.#take(end, 3);
     }
+    if (expect === "@bdat") {
+      const [line, length] = /^BDAT (\d+)(?: LAST)?\r\n/.exec(this.#unread) ?? [];
+      if (line === undefined) return this.#unread.includes("\r\n") ? false : undefined;
+      if (this.#unread.length < line.length + Number(length)) return undefined;
+      this.#take(line.length, 0);
+      return this.#take(Number(length), 0);
+    }
     if (expect.startsWith("@")) throw new Error(`this server does not know ${expect}`);
     const end = this.#unread.indexOf("\r\n");
     if (end < 0) return undefined;
