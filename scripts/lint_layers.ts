@@ -7,7 +7,7 @@
 const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/(errors\.ts|wire\/)/],
   [/^src\/sasl\//, /^src\/transport\//, /^src\/extensions\//],
-  [/^src\/session\//],
+  [/^src\/session\//, /^src\/proxy\//],
   [/^src\/options\.ts$/],
   [/^src\/(body|chunks|envelope|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],

@@ -20,21 +20,24 @@ const LAZY: readonly string[] = [...ADAPTERS, ...MECHANISMS, "authenticate", "tr
 
 /**
  * Sizes of what a program carries: `connect` and `send` alone, the same with the login, and every export of the main module, each without what is lazy;
- * the largest adapter, and the largest mechanism.
+ * the largest adapter, the largest mechanism, and what the proxies add to the first.
  */
-export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism", Size>> {
+export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism" | "proxies", Size>> {
   const folder = await installRuntimes();
   const without = (...names: readonly string[]) => LAZY.filter((name) => !names.includes(name));
   const largest = async (names: readonly string[]) => {
     const measured = await Promise.all(names.map((name) => bundled(folder, `export * from "${ROOT}src/${name}.ts";`, without(name))));
     return measured.reduce((largest, size) => size.gzipped > largest.gzipped ? size : largest);
   };
+  const core = await bundled(folder, CORE);
+  const withProxies = await bundled(folder, `${CORE} export * from "${ROOT}src/proxy/mod.ts";`);
   return {
-    core: await bundled(folder, CORE),
+    core,
     withLogin: await bundled(folder, CORE, without("authenticate")),
     everything: await bundled(folder, `export * from "${ROOT}mod.ts";`),
     adapter: await largest(ADAPTERS),
     mechanism: await largest(MECHANISMS),
+    proxies: { minified: withProxies.minified - core.minified, gzipped: withProxies.gzipped - core.gzipped },
   };
 }
 
@@ -112,13 +115,14 @@ function median(times: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { core, withLogin, everything, adapter, mechanism } = await sizes();
+  const { core, withLogin, everything, adapter, mechanism, proxies } = await sizes();
   const shown = {
     "connect and send": core,
     "with the login": withLogin,
     everything,
     "the largest adapter": adapter,
     "the largest mechanism": mechanism,
+    "what the proxies add": proxies,
   };
   for (const [name, { minified, gzipped }] of Object.entries(shown)) {
     console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);

@@ -48,7 +48,8 @@ async function startTls(raw: CloudflareSocket, hostname: string, options: StartT
   const errorOf = (cause: unknown) => new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
   let secure: CloudflareSocket;
   try {
-    // The platform checks the certificate against the host that was dialled; it knows the option of another name, but not its meaning.
+    // The certificate is checked against the host that was dialled. There is an option for another name (expectedServerHostname), and workerd by itself
+    // heeds it, but the platform does not (cloudflare/workerd issue 6903): behind a proxy it would take the proxy's certificate for the server's.
     secure = raw.startTls();
   } catch (cause) {
     closeIgnoring(raw);
@@ -103,13 +104,16 @@ function refuse({ hostname, path, tls }: DialOptions): void {
 }
 
 function refuseTls(hostname: string, { caCerts, cert, key, serverName = hostname }: TlsOptions): void {
-  if (serverName !== hostname) throw unsupported("another name for the server than that of the host (serverName)");
+  if (serverName !== hostname) {
+    const hint = "through a proxy they would take its certificate for the server's: only what needs no TLS can go that way";
+    throw unsupported("another name for the server than that of the host (serverName)", hint);
+  }
   if (caCerts !== undefined) throw unsupported("authorities of one's own (caCerts)");
   if (cert !== undefined || key !== undefined) throw unsupported("a client certificate");
 }
 
-function unsupported(what: string): SmtpUnsupportedError {
-  return new SmtpUnsupportedError("unsupported", `Cloudflare Workers do not know ${what}`, { phase: "connect" });
+function unsupported(what: string, hint?: string): SmtpUnsupportedError {
+  return new SmtpUnsupportedError("unsupported", `Cloudflare Workers do not know ${what}`, { phase: "connect", hint });
 }
 
 /** Waits until `socket` stands. */

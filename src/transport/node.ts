@@ -72,8 +72,10 @@ async function handshake({ net, tls }: Modules, raw: NodeSocket, options: StartT
     raw.destroy();
     return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
   });
+  const socket = socketOf(secure, { secureTransport: "on" });
   const channelBinding = async () => await (await import("./channel_binding.ts")).channelBindingOf(secure);
-  return { ...socketOf(secure, { secureTransport: "on" }), channelBinding };
+  // TLS can be nested: a proxy that speaks it leads to a server that does.
+  return { ...socket, channelBinding, startTls: (options) => socket.release(() => handshake({ net, tls }, secure, options)) };
 }
 
 /** The `ca` of Node stands in the place of its own authorities, so those are named too. */

@@ -15,6 +15,7 @@ Deno.test("layerFault lets imports point down, and in no other direction", () =>
     ["src/client.ts", "src/wire/path.ts"],
     ["src/session/session.ts", "src/session/pipeline.ts"],
     ["src/wire/reply_decoder.ts", "src/errors.ts"],
+    ["src/proxy/passage.ts", "src/transport/socket.ts"],
     ["tests/x.ts", "npm:anything"],
   ];
   const bad = [
@@ -22,6 +23,9 @@ Deno.test("layerFault lets imports point down, and in no other direction", () =>
     ["src/transport/deno.ts", "src/sasl/plain.ts"],
     ["src/sasl/plain.ts", "src/transport/socket.ts"],
     ["src/session/session.ts", "src/connection.ts"],
+    ["src/proxy/socks5.ts", "src/session/clock.ts"],
+    ["src/proxy/socks5.ts", "src/options.ts"],
+    ["src/transport/dial.ts", "src/proxy/socks5.ts"],
     ["src/client.ts", "mod.ts"],
     ["src/client.ts", "npm:nodemailer"],
     ["src/client.ts", "scripts/demo.ts"],
@@ -82,7 +86,7 @@ Deno.test("every public class, function and constant has an example and names it
   for (const { name, declarations } of values) {
     const { doc = "", tags = [] } = declarations[0]?.jsDoc ?? {};
     assert(tags.some(({ kind }) => kind === "example"), `${name} has no example`);
-    assert(/Source: (RFC|draft|WinterTC)/.test(doc), `${name} names no source`);
+    assert(/Source: (RFC|draft|WinterTC|HAProxy)/.test(doc), `${name} names no source`);
   }
 });
 
@@ -101,7 +105,7 @@ Deno.test("the source checks under plain tsc with the platform's types alone: no
   };
   await Deno.writeTextFile(
     config,
-    JSON.stringify({ compilerOptions, files: [new URL("mod.ts", root).pathname, new URL("src/sasl/mod.ts", root).pathname] }),
+    JSON.stringify({ compilerOptions, files: ["mod.ts", "src/proxy/mod.ts", "src/sasl/mod.ts"].map((path) => new URL(path, root).pathname) }),
   );
   const { code, stdout } = await new Deno.Command(`${folder}/node_modules/node24/bin/node`, {
     args: [`${folder}/node_modules/typescript/bin/tsc`, "--project", config],

@@ -1,8 +1,9 @@
 /** The servers of the behaviour suite: real ones, ones that hang up, ones that fall silent, and one that tells what was stored. */
 import { Authority } from "../support/certificates.ts";
 import { MailServer, USER } from "../support/mail_server.ts";
+import { TestProxy } from "../support/proxy.ts";
 import { installRuntimes } from "./runtimes.ts";
-import { type Environment, type Phase, PHASES, type SaslPorts } from "./suite.ts";
+import { type Environment, type Phase, PHASES, type SaslPorts } from "./case.ts";
 
 /** What the server says until the client waits in each phase. */
 const SAID: Readonly<Record<Phase, readonly string[]>> = {
@@ -13,6 +14,9 @@ const SAID: Readonly<Record<Phase, readonly string[]>> = {
   data: ["220 mx\r\n", "250-mx\r\n250-8BITMIME\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n"],
   content: ["220 mx\r\n", "250-mx\r\n250-8BITMIME\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n354 go\r\n"],
 };
+
+/** The address of the proxy: on the loopback, and not the one at which the mail servers are found. */
+const PROXY = "127.0.0.2";
 
 /** A server that leads every client into one phase, and leaves it there or hangs up. */
 class Misbehaving {
@@ -68,6 +72,7 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
   const stranger = await Authority.create("A Stranger");
   const leaf = await authority.leaf(["localhost", "ip:127.0.0.1"]);
   const other = await authority.leaf(["other.test"]);
+  const proxysName = await authority.leaf(["proxy.test", `ip:${PROXY}`]);
   const wanting = { requestCert: true, rejectUnauthorized: true, ca: [authority.cert] };
   const start = async (...[leaf, options]: Parameters<typeof MailServer.start>) =>
     stack.use(await MailServer.start(leaf, { size: 50_000_000, ...options }));
@@ -80,7 +85,12 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
     unknownAuthority: await start(await stranger.leaf(["localhost"]), { secure: true }),
     wantsCertificate: await start(leaf, { secure: true, ...wanting }),
     wantsCertificateStarttls: await start(leaf, wanting),
+    proxysName: await start(proxysName, { secure: true }),
+    proxysNameStarttls: await start(proxysName),
+    proxyProtocol: await start(leaf, { useProxy: true }),
   };
+  const proxy = stack.use(new TestProxy({ hostname: PROXY, credentials: USER }));
+  const secureProxy = stack.use(new TestProxy({ leaf }));
   const misbehaving = (hangsUp: boolean) => {
     return Object.fromEntries(PHASES.map((phase) => [phase, stack.adopt(new Misbehaving(phase, hangsUp), (server) => server.close())]));
   };
@@ -91,13 +101,14 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
   const control = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const url = new URL(request.url);
     if (url.pathname === "/logins") return Response.json(Object.values(servers).reduce((count, { logins }) => count + logins.length, 0));
+    if (url.pathname === "/tunnels") return Response.json(proxy.tunnels.length + secureProxy.tunnels.length);
     const to = url.searchParams.get("to") ?? "";
     const message = Object.values(servers).flatMap(({ messages }) => messages).find((message) => message.to.includes(to));
     if (message === undefined) return new Response(null, { status: 404 });
-    const { from, user, isSecure, bytes } = message;
+    const { from, user, client, isSecure, bytes } = message;
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.slice()));
     const sha256 = Array.from(digest, (octet) => octet.toString(16).padStart(2, "0")).join("");
-    return Response.json({ from, user, isSecure, sha256, length: bytes.length });
+    return Response.json({ from, user, client, isSecure, sha256, length: bytes.length });
   });
   stack.defer(() => control.shutdown());
   const folder = await Deno.makeTempDir();
@@ -115,7 +126,17 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
   } as Environment["ports"];
   const identity = await authority.leaf(["alice"], { isClient: true });
   return {
-    environment: { ports, path, control: `http://127.0.0.1:${control.addr.port}`, authority: authority.cert, identity, user: USER, token },
+    environment: {
+      ports,
+      path,
+      proxy: { hostname: PROXY, port: proxy.port },
+      secureProxy: { hostname: "localhost", port: secureProxy.port },
+      control: `http://127.0.0.1:${control.addr.port}`,
+      authority: authority.cert,
+      identity,
+      user: USER,
+      token,
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

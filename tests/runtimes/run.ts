@@ -4,10 +4,11 @@
  * README.
  */
 import { parseArgs } from "node:util";
+import type { Environment } from "./case.ts";
 import { startEnvironment } from "./environment.ts";
 import { matrix, withMatrix } from "./matrix.ts";
 import { bundle, installRuntimes, type Runtime, runtimes } from "./runtimes.ts";
-import { cases, type Environment } from "./suite.ts";
+import { cases } from "./suite.ts";
 
 /** What came of one case in one runtime. */
 export interface Outcome {

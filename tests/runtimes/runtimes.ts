@@ -1,5 +1,5 @@
 /** The runtimes, where they come from, and what each of them lacks. All come from npm, so that no machine has to have them. */
-import type { Feature } from "./suite.ts";
+import type { Feature } from "./case.ts";
 
 /** A runtime of the matrix. */
 export interface Runtime {
@@ -20,14 +20,22 @@ const node = (version: string): Runtime["command"] => (folder, file) => [
 ];
 
 /** Cloudflare's sockets speak TLS by the platform's rules alone, and tell nothing of it. */
-const WORKERS: readonly Feature[] = ["own authority", "client certificate", "client certificate after STARTTLS", "unix socket", "channel binding"];
+const WORKERS: readonly Feature[] = [
+  "own authority",
+  "client certificate",
+  "client certificate after STARTTLS",
+  "unix socket",
+  "channel binding",
+  "TLS through a proxy",
+  "TLS inside TLS",
+];
 
 /** The columns of the matrix. */
 export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS", "channel binding"],
+    lacks: ["client certificate after STARTTLS", "channel binding", "TLS inside TLS"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },
@@ -66,7 +74,7 @@ export async function installRuntimes(): Promise<string> {
   return FOLDER;
 }
 
-/** Bundles `entry` with the library into one file that every runtime can run. */
+/** Bundles `entry` with the library, whose main file is `library`, into one file that every runtime can run. */
 export async function bundle(folder: string, entry: string, library: string, outfile: string): Promise<void> {
   const here = new URL(entry, import.meta.url).pathname;
   const { success, stderr } = await new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
@@ -78,6 +86,7 @@ export async function bundle(folder: string, entry: string, library: string, out
       "--log-level=warning",
       "--log-override:unsupported-dynamic-import=silent",
       `--alias:@posthorn/smtp=${library}`,
+      `--alias:@posthorn/smtp/proxy=${library.replace(/mod\.(ts|js)$/, "src/proxy/mod.$1")}`,
       `--alias:@posthorn/smtp/sasl=${library.replace(/mod\.(ts|js)$/, "src/sasl/mod.$1")}`,
       `--outfile=${outfile}`,
     ],

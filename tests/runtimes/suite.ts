@@ -2,125 +2,24 @@
  * What the library does, as cases that run in any runtime against servers in another process. A case is given the library and an environment, asks
  * nothing of the runtime but what every one has, and throws when it fails.
  */
-import type { Auth, ConnectOptions, SmtpClient, Socket, TraceEvent } from "@posthorn/smtp";
-
-/** The library, from source or from a package. */
-export type Library = typeof import("@posthorn/smtp") & { readonly sasl: typeof import("@posthorn/smtp/sasl") };
-
-/** Where a session stands when a server hangs up or falls silent. */
-export const PHASES = ["greeting", "ehlo", "mail", "rcpt", "data", "content"] as const;
-export type Phase = typeof PHASES[number];
-
-/** What a runtime may lack; the table in `runtimes.ts` says which lacks what. */
-export type Feature =
-  | "own authority"
-  | "client certificate"
-  | "client certificate after STARTTLS"
-  | "unix socket"
-  | "MD5"
-  | "channel binding";
-
-/** The servers of `sasl_server.ts`: all that they can, no more than TLS 1.2, and with the -PLUS mechanisms cut out of their list. */
-export type SaslPorts = Readonly<Record<"sasl" | "saslTls12" | "saslStripped", number>>;
-
-/** The servers, and what is needed to reach them. */
-export interface Environment {
-  readonly ports: SaslPorts & {
-    readonly starttls: number;
-    readonly implicit: number;
-    readonly plain: number;
-    readonly otherHost: number;
-    readonly otherHostStarttls: number;
-    readonly unknownAuthority: number;
-    readonly wantsCertificate: number;
-    readonly wantsCertificateStarttls: number;
-    readonly closed: number;
-    readonly closes: Readonly<Record<Phase, number>>;
-    readonly stalls: Readonly<Record<Phase, number>>;
-  };
-  /** A unix socket in front of the plain server. */
-  readonly path: string;
-  /** Tells of the messages that were stored: `GET /?to=mailbox`. */
-  readonly control: string;
-  /** The authority of the servers, PEM; a runtime without the feature was told to trust it beforehand. */
-  readonly authority: string;
-  readonly identity: { readonly cert: string; readonly key: string };
-  readonly user: { readonly username: string; readonly password: string };
-  /** An access token of the user's. */
-  readonly token: string;
-  /** What the runtime does not have. */
-  readonly lacks: readonly Feature[];
-  /** Told apart from the runs of other runtimes by this. */
-  readonly run: string;
-}
-
-/** A stored message, as the control server tells it. */
-interface Stored {
-  readonly from: string;
-  readonly sha256: string;
-  readonly length: number;
-  readonly user: string | undefined;
-  readonly isSecure: boolean;
-}
-
-/** One case. */
-export interface Case {
-  readonly name: string;
-  /** Without it the case has to fail with the documented error. */
-  readonly needs?: Feature;
-  readonly run: (library: Library, env: Environment) => Promise<void>;
-}
-
-const TEXT = "From: a@x.test\r\nTo: b@y.test\r\nSubject: hello\r\n\r\nHello.\r\n.hidden\r\n..\r\nGr\u00fc\u00dfe\r\n";
-
-function equal(actual: unknown, expected: unknown, what = ""): void {
-  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what} expected ${b}, got ${a}`);
-}
-
-async function rejected(promise: Promise<unknown>): Promise<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = await promise;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const names = ["kind", "phase", "code", "delivery", "details", "message"];
-    return { name: error.name, ...Object.fromEntries(names.map((name) => [name, Reflect.get(error, name)])) };
-  }
-  throw new Error(`it did not reject, but resolved with ${value}`);
-}
-
-function reaching(env: Environment, port: number, more: ConnectOptions = {}): ConnectOptions {
-  const tlsOptions = env.lacks.includes("own authority") ? {} : { tlsOptions: { caCerts: [env.authority] } };
-  return { hostname: "localhost", port, name: "client.test", ...tlsOptions, ...more };
-}
-
-async function sha256(octets: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", octets);
-  return Array.from(new Uint8Array(digest), (octet) => octet.toString(16).padStart(2, "0")).join("");
-}
-
-let sent = 0;
-
-/** Sends `TEXT` to a mailbox of its own and tells how it was stored. */
-async function sendOne(client: SmtpClient, env: Environment): Promise<Stored> {
-  const to = `${env.run}-${++sent}@y.test`;
-  const result = await client.send({ from: "a@x.test", to, body: TEXT });
-  equal([result.accepted.length, result.rejected.length, result.reply.code], [1, 0, 250]);
-  const stored = await storedFor(env, to);
-  equal(stored.sha256, await sha256(new TextEncoder().encode(TEXT)), "the bytes");
-  return stored;
-}
-
-async function storedFor(env: Environment, to: string): Promise<Stored> {
-  const response = await fetch(`${env.control}/?to=${encodeURIComponent(to)}`);
-  if (!response.ok) throw new Error(`the server has no message for ${to}`);
-  return await response.json();
-}
-
-async function loginsTried(env: Environment): Promise<number> {
-  return await (await fetch(`${env.control}/logins`)).json();
-}
+import type { ConnectOptions, Socket, TraceEvent } from "@posthorn/smtp";
+import {
+  type Case,
+  type Environment,
+  equal,
+  type Library,
+  loginsTried,
+  type Phase,
+  PHASES,
+  reaching,
+  rejected,
+  sendOne,
+  sha256,
+  storedFor,
+  TEXT,
+} from "./case.ts";
+import { logins } from "./login_cases.ts";
+import { proxies, proxyCertificates } from "./proxy_cases.ts";
 
 /**
  * These come first: the servers of the test share a process and with it the keys of their TLS tickets, so a runtime that resumes sessions by name
@@ -342,81 +241,6 @@ const features: Case[] = [
   },
 ];
 
-/** Whom the server takes the client for that logs in with `auth`. */
-async function identityOf({ connect }: Library, env: Environment, auth: Auth, port: number = env.ports.sasl): Promise<string> {
-  await using client = await connect(reaching(env, port, { tls: "implicit", auth }));
-  return (await client.connection.vrfy("me")).text;
-}
-
-const logins: Case[] = [
-  ...["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"].map((name): Case => ({
-    name: `AUTH ${name}`,
-    async run(library, env): Promise<void> {
-      equal(await identityOf(library, env, { ...env.user, forceMechanism: name }), `alice with n by ${name}`);
-    },
-  })),
-  {
-    name: "AUTH SCRAM-SHA-256-PLUS by tls-exporter",
-    needs: "channel binding",
-    async run(library, env): Promise<void> {
-      const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
-      equal(await identityOf(library, env, auth), "alice with p=tls-exporter by SCRAM-SHA-256-PLUS");
-    },
-  },
-  {
-    name: "AUTH SCRAM-SHA-256-PLUS by tls-server-end-point",
-    needs: "channel binding",
-    async run(library, env): Promise<void> {
-      const auth = { ...env.user, forceMechanism: "SCRAM-SHA-256-PLUS" };
-      equal(await identityOf(library, env, auth, env.ports.saslTls12), "alice with p=tls-server-end-point by SCRAM-SHA-256-PLUS");
-    },
-  },
-  {
-    name: "AUTH by the strongest mechanism",
-    async run(library, env): Promise<void> {
-      const strongest = env.lacks.includes("channel binding") ? "n by SCRAM-SHA-512" : "p=tls-exporter by SCRAM-SHA-512-PLUS";
-      equal(await identityOf(library, env, env.user), `alice with ${strongest}`);
-    },
-  },
-  {
-    name: "AUTH where -PLUS was cut out of the list",
-    async run(library, env): Promise<void> {
-      const login = identityOf(library, env, env.user, env.ports.saslStripped);
-      if (env.lacks.includes("channel binding")) return equal(await login, "alice with n by SCRAM-SHA-512");
-      const error = await rejected(login);
-      equal([error.name, error.code, error.details], ["SmtpAuthError", 535, { error: "server-does-support-channel-binding" }]);
-    },
-  },
-  {
-    name: "AUTH CRAM-MD5",
-    needs: "MD5",
-    async run(library, env): Promise<void> {
-      equal(await identityOf(library, env, { ...env.user, forceMechanism: "CRAM-MD5" }), "alice by CRAM-MD5");
-    },
-  },
-  ...["XOAUTH2", "OAUTHBEARER"].map((forceMechanism): Case => ({
-    name: `AUTH ${forceMechanism}, the token renewed`,
-    async run(library, env): Promise<void> {
-      const accessToken = ({ wasRefused }: { wasRefused: boolean }) => wasRefused ? env.token : "stale";
-      equal(await identityOf(library, env, { username: "alice", accessToken, forceMechanism }), `alice by ${forceMechanism}`);
-      const error = await rejected(identityOf(library, env, { username: "alice", accessToken: "stale", forceMechanism }));
-      equal([error.name, error.code, error.details], ["SmtpAuthError", 535, { status: "invalid_token", scope: "mail", schemes: "bearer" }]);
-    },
-  })),
-  {
-    name: "AUTH EXTERNAL",
-    async run(library, env): Promise<void> {
-      equal(await identityOf(library, env, { mechanisms: [library.sasl.external({ authzid: "alice" })] }), "alice by EXTERNAL");
-    },
-  },
-  {
-    name: "AUTH ANONYMOUS",
-    async run(library, env): Promise<void> {
-      equal(await identityOf(library, env, { mechanisms: [library.sasl.anonymous({ trace: "sirhc" })] }), "nobody, sirhc by ANONYMOUS");
-    },
-  },
-];
-
 /** What is known of the message when the server is lost in each phase. */
 const LOST: Readonly<Record<Phase, readonly [phase: string, delivery: string]>> = {
   greeting: ["greeting", "not-sent"],
@@ -471,7 +295,16 @@ async function session({ connect }: Library, env: Environment, port: number, mor
 }
 
 /** Every case, in the order of the matrix. */
-export const cases: readonly Case[] = [...certificates, ...basics, ...dialErrors, ...features, ...logins, ...losses];
+export const cases: readonly Case[] = [
+  ...certificates,
+  ...proxyCertificates,
+  ...basics,
+  ...dialErrors,
+  ...features,
+  ...logins,
+  ...proxies,
+  ...losses,
+];
 
 /** Runs the case `name`; resolves with what went wrong, or with `undefined`. */
 export async function runCase(name: string, library: Library, env: Environment): Promise<string | undefined> {

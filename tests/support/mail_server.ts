@@ -11,6 +11,8 @@ export interface StoredMessage {
   readonly bytes: Uint8Array;
   readonly isSecure: boolean;
   readonly user: string | undefined;
+  /** The client's address, as the server believes it to be. */
+  readonly client: string;
   /** The parameters of MAIL. */
   readonly parameters: Readonly<Record<string, string | boolean>>;
 }
@@ -55,6 +57,7 @@ export class MailServer implements AsyncDisposable {
             bytes: new Uint8Array(Buffer.concat(chunks)),
             isSecure: session.secure,
             user: typeof session.user === "string" ? session.user : undefined,
+            client: session.remoteAddress,
             parameters: mailFrom === false ? {} : { ...mailFrom.args },
           });
           callback(null, `queued as TEST${this.messages.length}`);

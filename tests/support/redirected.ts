@@ -17,7 +17,8 @@ const dialHere: Dialer = (options) => dial({ ...options, hostname: "127.0.0.1", 
 
 export function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
   const more = { dial: dialHere, tlsOptions: { caCerts } };
-  return typeof target === "string" || target instanceof URL ? connectReally(target, { ...options, ...more }) : connectReally({ ...target, ...more });
+  // A dialer of the snippet's own is redirected by the module it comes from.
+  return typeof target === "string" || target instanceof URL ? connectReally(target, { ...more, ...options }) : connectReally({ ...more, ...target });
 }
 
 export const SmtpConnection = {

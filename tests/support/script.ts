@@ -10,10 +10,11 @@
  *
  * The server speaks when the client has said exactly the lines before. In braces stands what is no line: `S: {close}` ends the server's side,
  * `S: {reset}` breaks the connection, `S: {silence}` says nothing more, `C: {tls}` waits for the client to start TLS, and `S: {part} 25` sends `25`
- * with no line end.
+ * with no line end, `S: {octets} 05 00` two octets in hexadecimal.
  */
 import type { Socket } from "@posthorn/smtp";
 import { settled } from "./fake_clock.ts";
+import { hex } from "./octets.ts";
 
 /** How the server's octets are cut. */
 export type Delivery = "whole" | "line" | "byte" | ((reply: Uint8Array) => Iterable<Uint8Array>);
@@ -179,7 +180,8 @@ function steps(script: string): Step[] {
     const [, from, text = ""] = /^([SC]):(?: (.*))?$/.exec(line) ?? [];
     if (from !== "S" && from !== "C") throw new Error(`no line of a conversation: ${line}`);
     const [, event, part] = /^\{(\w+)\}(?: (.*))?$/.exec(text) ?? [];
-    if (event === "part") result.push({ from, text: part ?? "" });
+    if (event === "octets") result.push({ from, text: hex(part ?? "") });
+    else if (event === "part") result.push({ from, text: part ?? "" });
     else if (event !== undefined) result.push({ from, event });
     else result.push({ from, text: `${latin1(new TextEncoder().encode(text))}\r\n` });
   }

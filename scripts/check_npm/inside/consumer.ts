@@ -1,11 +1,16 @@
 /** What a user of the package writes, for `tsc --strict`: both levels, the errors, mechanisms, and each of the dialers. */
 import { type Auth, connect, type Dialer, type Message, type Reply, SmtpConnection, SmtpError, SmtpReplyError, type Socket } from "@posthorn/smtp";
+import { httpConnect, type HttpConnectOptions, proxyProtocol, socks5, type Socks5Options } from "@posthorn/smtp/proxy";
 import { plain, scramSha256 } from "@posthorn/smtp/sasl";
 import { dialCloudflare } from "@posthorn/smtp/transport/cloudflare";
 import { dialDeno } from "@posthorn/smtp/transport/deno";
 import { dialNode } from "@posthorn/smtp/transport/node";
 
 export const dialers: readonly Dialer[] = [dialCloudflare, dialDeno, dialNode];
+
+export function proxied(socks: Socks5Options, http: HttpConnectOptions): Dialer {
+  return proxyProtocol({ version: 2, local: true, dial: socks5({ ...socks, dial: httpConnect(http) }) });
+}
 
 export function chosen(username: string, password: string): Auth {
   const credentials = { username, password };
