@@ -45,7 +45,7 @@ export async function sizes(): Promise<Record<"core" | "withLogin" | "everything
 export async function filesOfCore(): Promise<readonly string[]> {
   const work = await Deno.makeTempDir();
   try {
-    await bundled(await installRuntimes(), CORE, LAZY, [`--metafile=${work}/meta.json`, `--outfile=${work}/core.js`]);
+    await bundled(await installRuntimes(), CORE, LAZY, [`--metafile=${work}/meta.json`, `--outfile=${work}/bundle.js`]);
     const { inputs }: { readonly inputs: Readonly<Record<string, unknown>> } = JSON.parse(await Deno.readTextFile(`${work}/meta.json`));
     return Object.keys(inputs).filter((path) => path.startsWith("src/"));
   } finally {

@@ -14,6 +14,7 @@ const PASSWORDS = { SMTP_PASSWORD: "s3cret", PROXY_PASSWORD: "s3cret" };
 const EXPECTED: [title: string, output: RegExp, messages: number][] = [
   ["a first send", /^2 0 TEST1\n$/, 1],
   ["login", /^true\n$/, 0],
+  ["extensions", /^1\n$/, 1],
   ["verb by verb", /^250 Accepted undefined 354\n250 queued as TEST1\n$/, 1],
   ["high and low mixed", /^252 .* 10000000\n$/, 1],
   ["errors", /^refused rcpt 550 undefined reject@example.com false\n$/, 0],
@@ -39,6 +40,7 @@ for (const [index, [title, output, messages]] of EXPECTED.entries()) {
       const here = (path: string) => new URL(path, root).href;
       const imports = {
         "@posthorn/smtp": here("tests/support/redirected.ts"),
+        "@posthorn/smtp/extensions": here("src/extensions/mod.ts"),
         "@posthorn/smtp/proxy": here("tests/support/redirected_proxy.ts"),
       };
       await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports }));
