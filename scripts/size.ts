@@ -61,6 +61,7 @@ async function bundled(folder: string, source: string, without: readonly string[
       "--format=esm",
       "--target=es2022",
       "--loader=ts",
+      "--log-level=warning",
       ...more,
       ...without.map((name) => `--external:*/${name.replace(/.*\//, "")}.ts`),
     ],

@@ -3,6 +3,7 @@ import type { ConnectOptions, SmtpClient } from "@posthorn/smtp";
 
 /** The library, from source or from a package. */
 export type Library = typeof import("@posthorn/smtp") & {
+  readonly extensions: typeof import("@posthorn/smtp/extensions");
   readonly proxy: typeof import("@posthorn/smtp/proxy");
   readonly sasl: typeof import("@posthorn/smtp/sasl");
 };
@@ -41,12 +42,16 @@ export interface Environment {
     readonly proxysNameStarttls: number;
     /** Expects the header of the PROXY protocol. */
     readonly proxyProtocol: number;
+    /** Offers CHUNKING, BINARYMIME, DSN and SMTPUTF8, in the clear. */
+    readonly chunking: number;
     readonly closed: number;
     readonly closes: Readonly<Record<Phase, number>>;
     readonly stalls: Readonly<Record<Phase, number>>;
   };
   /** A unix socket in front of the plain server. */
   readonly path: string;
+  /** A unix socket in front of a server of LMTP. */
+  readonly lmtpPath: string;
   /** A proxy that speaks SOCKS5 and HTTP, on an address that no certificate of the other servers has; {@linkcode user} may use it. */
   readonly proxy: { readonly hostname: string; readonly port: number };
   /** An HTTP proxy that speaks TLS itself. */
@@ -73,6 +78,8 @@ export interface Stored {
   readonly user: string | undefined;
   readonly client: string;
   readonly isSecure: boolean;
+  /** The parameters of MAIL, and where the server keeps them of RCPT. */
+  readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
 /** One case. */

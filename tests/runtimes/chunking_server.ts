@@ -85,7 +85,7 @@ class Session {
 
   #store(): string {
     const bytes = joined(this.#chunks);
-    this.#messages.push({ from: this.#from, to: this.#to, bytes, isSecure: false, user: undefined, parameters: this.#parameters });
+    this.#messages.push({ from: this.#from, to: this.#to, bytes, isSecure: false, user: undefined, client: "", parameters: this.#parameters });
     this.#reset();
     return `250 queued as CHUNK${this.#messages.length}`;
   }

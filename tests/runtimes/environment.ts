@@ -2,6 +2,7 @@
 import { Authority } from "../support/certificates.ts";
 import { MailServer, USER } from "../support/mail_server.ts";
 import { TestProxy } from "../support/proxy.ts";
+import { ChunkingServer } from "./chunking_server.ts";
 import { installRuntimes } from "./runtimes.ts";
 import { type Environment, type Phase, PHASES, type SaslPorts } from "./case.ts";
 
@@ -88,6 +89,8 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
     proxysName: await start(proxysName, { secure: true }),
     proxysNameStarttls: await start(proxysName),
     proxyProtocol: await start(leaf, { useProxy: true }),
+    lmtp: await start(leaf, { lmtp: true, hideSTARTTLS: true }),
+    chunking: stack.use(new ChunkingServer()),
   };
   const proxy = stack.use(new TestProxy({ hostname: PROXY, credentials: USER }));
   const secureProxy = stack.use(new TestProxy({ leaf }));
@@ -105,16 +108,18 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
     const to = url.searchParams.get("to") ?? "";
     const message = Object.values(servers).flatMap(({ messages }) => messages).find((message) => message.to.includes(to));
     if (message === undefined) return new Response(null, { status: 404 });
-    const { from, user, client, isSecure, bytes } = message;
+    const { from, user, client, isSecure, bytes, parameters } = message;
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.slice()));
     const sha256 = Array.from(digest, (octet) => octet.toString(16).padStart(2, "0")).join("");
-    return Response.json({ from, user, client, isSecure, sha256, length: bytes.length });
+    return Response.json({ from, user, client, isSecure, sha256, length: bytes.length, parameters });
   });
   stack.defer(() => control.shutdown());
   const folder = await Deno.makeTempDir();
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const path = `${folder}/smtp.sock`;
   stack.use(relay(path, servers.plain.port));
+  const lmtpPath = `${folder}/lmtp.sock`;
+  stack.use(relay(lmtpPath, servers.lmtp.port));
   const token = "mF_9.B5f-4.1JqM";
   const sasl = stack.use(await startSaslServers({ ...leaf, user: USER, token }));
   const ports = {
@@ -129,6 +134,7 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
     environment: {
       ports,
       path,
+      lmtpPath,
       proxy: { hostname: PROXY, port: proxy.port },
       secureProxy: { hostname: "localhost", port: secureProxy.port },
       control: `http://127.0.0.1:${control.addr.port}`,

@@ -86,6 +86,7 @@ export async function bundle(folder: string, entry: string, library: string, out
       "--log-level=warning",
       "--log-override:unsupported-dynamic-import=silent",
       `--alias:@posthorn/smtp=${library}`,
+      `--alias:@posthorn/smtp/extensions=${library.replace(/mod\.(ts|js)$/, "src/extensions/mod.$1")}`,
       `--alias:@posthorn/smtp/proxy=${library.replace(/mod\.(ts|js)$/, "src/proxy/mod.$1")}`,
       `--alias:@posthorn/smtp/sasl=${library.replace(/mod\.(ts|js)$/, "src/sasl/mod.$1")}`,
       `--outfile=${outfile}`,

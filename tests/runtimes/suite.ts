@@ -19,6 +19,7 @@ import {
   TEXT,
 } from "./case.ts";
 import { logins } from "./login_cases.ts";
+import { extensionCases } from "./extension_cases.ts";
 import { proxies, proxyCertificates } from "./proxy_cases.ts";
 
 /**
@@ -302,6 +303,7 @@ export const cases: readonly Case[] = [
   ...dialErrors,
   ...features,
   ...logins,
+  ...extensionCases,
   ...proxies,
   ...losses,
 ];
