@@ -1,13 +1,14 @@
 /** The outcomes as the README shows them. */
+import { MarkedTable } from "../support/marked_table.ts";
 import type { Outcome } from "./run.ts";
 import { runtimes } from "./runtimes.ts";
 import { cases } from "./suite.ts";
 
-const BEGIN = "<!-- matrix: deno task runtimes -->\n";
-const END = "<!-- end of matrix -->\n";
+/** The table in the README. */
+export const shownMatrix: MarkedTable = new MarkedTable("matrix: deno task runtimes", "end of matrix");
 
-/** A table of cases by runtimes: "yes", "no" where the runtime lacks it and says so with the documented error, "FAILS" where neither is so. */
-export function matrix(outcomes: readonly Outcome[]): string {
+/** The rows of cases by runtimes: "yes", "no" where the runtime lacks it and says so with the documented error, "FAILS" where neither is so. */
+export function matrix(outcomes: readonly Outcome[]): string[][] {
   const rows = cases.map(({ name, needs }) => {
     const cells = runtimes.map(({ name: runtime, lacks }) => {
       const outcome = outcomes.find((one) => one.runtime === runtime && one.case === name);
@@ -16,24 +17,5 @@ export function matrix(outcomes: readonly Outcome[]): string {
     });
     return [name, ...cells];
   });
-  const head = ["case", ...runtimes.map(({ name }) => name)];
-  const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-  return `${lines.join("\n")}\n`;
-}
-
-/** The cells of the table in `text`, between its marks, however it is laid out. */
-export function shownIn(text: string): string[][] {
-  return cells(text.slice(text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END)));
-}
-
-/** The cells of a table. */
-export function cells(table: string): string[][] {
-  const rows = table.split("\n").filter((line) => line.startsWith("|") && !/^\|[ |:-]+$/.test(line));
-  return rows.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
-}
-
-/** `text` with the table between its marks replaced. */
-export function withMatrix(text: string, table: string): string {
-  const [before = "", rest = ""] = text.split(BEGIN);
-  return `${before}${BEGIN}\n${table}\n${END}${rest.split(END)[1] ?? ""}`;
+  return [["case", ...runtimes.map(({ name }) => name)], ...rows];
 }

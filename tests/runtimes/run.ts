@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import type { Environment } from "./case.ts";
 import { startEnvironment } from "./environment.ts";
-import { matrix, withMatrix } from "./matrix.ts";
+import { matrix, shownMatrix } from "./matrix.ts";
 import { bundle, installRuntimes, type Runtime, runtimes } from "./runtimes.ts";
 import { cases } from "./suite.ts";
 
@@ -142,7 +142,7 @@ if (import.meta.main) {
   console.log(`${outcomes.length - failed} passed, ${failed} failed`);
   if (values.write === true) {
     const readme = new URL("../../README.md", import.meta.url);
-    await Deno.writeTextFile(readme, withMatrix(await Deno.readTextFile(readme), matrix(outcomes)));
+    await Deno.writeTextFile(readme, shownMatrix.writtenTo(await Deno.readTextFile(readme), matrix(outcomes)));
   }
   Deno.exitCode = failed === 0 ? 0 : 1;
 }

@@ -1,0 +1,4 @@
+/** The library against aiosmtpd. */
+import { testServer } from "./suite.ts";
+
+await testServer("aiosmtpd");

@@ -1,0 +1,4 @@
+/** The library against Exim. */
+import { testServer } from "./suite.ts";
+
+await testServer("exim");
