@@ -2,7 +2,7 @@
  * One transaction, from MAIL to the reply, or with LMTP the replies, to its content.
  *
  * With PIPELINING the envelope and DATA leave in one write and their replies are read before any is judged (RFC 2920 section 3.1); so does the whole
- * of a small message that goes by BDAT (RFC 3030 section 4.2). Without it the same code runs in lockstep, and what a refusal has made pointless is
+ * of a small message that goes by BDAT (RFC 3030 section 4.2), once the server has taken a login or a MAIL. Without it the same code runs in lockstep, and what a refusal has made pointless is
  * skipped. What a refusal leaves behind:
  *
  * | refused | the server then says to DATA | what is done |
@@ -96,7 +96,8 @@ class Exchange {
   async run(): Promise<Delivered> {
     const { envelope: { framing, recipients }, message: { body, requireAllRecipients } } = this.#transaction;
     if (requireAllRecipients) await settled([this.#mail, ...this.#rcpts]);
-    const small = framing !== "data" && (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.whole?.(framing) : undefined;
+    const isSmall = (body.facts?.octets ?? Infinity) <= MAX_FLIGHT;
+    const small = framing !== "data" && isSmall && this.#isWelcome ? body.whole?.(framing) : undefined;
     const begin = framing === "data" ? command("DATA", "") : small && bdat(small, true);
     const isPointless = () => isNo(this.#mail) || this.#rcpts.every(isNo) || (requireAllRecipients && this.#rcpts.some(isNo));
     let begun: Asked | undefined;
@@ -134,6 +135,14 @@ class Exchange {
     // The message may have been written in the same breath as the rest, and then that is what counts.
     const [first, ...rest] = failed;
     if (first !== undefined) throw first instanceof SmtpError && first.delivery === "unknown" ? first : rest[0] ?? first;
+  }
+
+  /**
+   * Whether the server is known to take mail from us. One that wants a login first may refuse BDAT unread, and then the chunk behind it, which was
+   * written already, would be commands to it (Dovecot 2.3 does).
+   */
+  get #isWelcome(): boolean {
+    return this.#session.isAuthenticated || this.#session.mails > 0;
   }
 
   async #sendContent(): Promise<Reply> {

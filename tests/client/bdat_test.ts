@@ -9,13 +9,20 @@ const HELLO = `
   S: 250-mx.example
   S: 250-PIPELINING
   S: 250-BINARYMIME
+  S: 250-AUTH PLAIN
   S: 250 CHUNKING
+  C: AUTH PLAIN AGEAYg==
+  S: 235 ok
 `;
+const LOGIN = { auth: { username: "a", password: "b" }, allowCleartextAuth: true };
 const HELLO_LOCKSTEP = `
   S: 220 mx.example ESMTP
   C: EHLO client.test
   S: 250-mx.example
+  S: 250-AUTH PLAIN
   S: 250 CHUNKING
+  C: AUTH PLAIN AGEAYg==
+  S: 235 ok
 `;
 const ENVELOPE = `
   C: MAIL FROM:<a@x.test>
@@ -42,10 +49,40 @@ conversation(
   S: 250 2.0.0 queued as 4XyzAB1cdE
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const { accepted, queueId, reply } = await client.send(MESSAGE);
     assertEquals([accepted.length, queueId, reply.code], [1, "4XyzAB1cdE", 250]);
-    assertEquals(server.writes.length, 2, "EHLO, and all of the message");
+    assertEquals(server.writes.length, 3, "EHLO, AUTH, and all of the message");
+  },
+);
+
+conversation(
+  "SmtpClient.send writes no content to a server that has taken neither login nor MAIL, and would take a refused chunk for commands",
+  `
+  S: 220 mx.example ESMTP
+  C: EHLO client.test
+  S: 250-mx.example
+  S: 250-PIPELINING
+  S: 250 CHUNKING
+  ${ENVELOPE}
+  S: 530 5.7.0 Authentication required.
+  S: 530 5.7.0 Authentication required.
+  ${ENVELOPE}
+  S: 250 ok
+  S: 250 ok
+  ${WHOLE}
+  S: 250 ok
+  ${ENVELOPE}
+  ${WHOLE}
+  S: 250 ok
+  S: 250 ok
+  S: 250 ok
+  ${BYE}`,
+  async (server) => {
+    await using client = await connectTo(server);
+    await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "530 5.7.0");
+    assertEquals((await client.send(MESSAGE)).accepted.length, 1);
+    assertEquals((await client.send(MESSAGE)).accepted.length, 1);
   },
 );
 
@@ -61,7 +98,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     assertEquals((await client.send(MESSAGE)).reply.code, 250);
   },
 );
@@ -78,7 +115,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpReplyError);
     assertEquals([error.phase, error.delivery], ["rcpt", "not-sent"]);
   },
@@ -95,7 +132,7 @@ conversation(
   S: 250 got it
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "550 no");
     assertEquals([error.phase, error.delivery, error.recipient], ["rcpt", "not-sent", "b@y.test"]);
   },
@@ -117,7 +154,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "550 5.7.1");
     assertEquals([error.phase, error.command], ["mail", "MAIL"]);
     assertEquals((await client.send(MESSAGE)).accepted.length, 1);
@@ -142,7 +179,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "552");
     assertEquals([error.phase, error.delivery, error.accepted.length], ["data", "not-sent", 1]);
     assertEquals((await client.send(MESSAGE)).accepted.length, 1);
@@ -157,7 +194,7 @@ conversation(
   ${WHOLE}
   S: {close}`,
   async (server) => {
-    const client = await connectTo(server);
+    const client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpConnectionError);
     assertEquals([error.kind, error.delivery], ["disconnected", "unknown"]);
     client.close();
@@ -174,7 +211,7 @@ conversation(
   S: 550 no
   S: {close}`,
   async (server) => {
-    const client = await connectTo(server);
+    const client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpReplyError);
     assertEquals([error.phase, error.delivery], ["rcpt", "not-sent"]);
     client.close();
@@ -192,7 +229,7 @@ conversation(
   S: 354 go
   S: {silence}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     const error = await assertRejects(() => client.send(MESSAGE), SmtpProtocolError, "354 go");
     assertEquals(error.delivery, "unknown");
     assertEquals(client.isClosed, true);
@@ -210,7 +247,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     assertEquals((await client.send({ ...MESSAGE, requireAllRecipients: true })).accepted.length, 1);
   },
 );
@@ -231,7 +268,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     assertEquals((await client.send({ ...MESSAGE, transfer: "data" })).accepted.length, 1);
   },
 );
@@ -249,7 +286,7 @@ conversation(
   S: 250 ok
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     assertEquals((await client.send({ ...MESSAGE, body: "a\0\u007fb", binary: true, lineEndings: "reject" })).accepted.length, 1);
   },
 );
@@ -277,7 +314,7 @@ conversation(
   ${HELLO_LOCKSTEP}
   ${BYE}`,
   async (server) => {
-    await using client = await connectTo(server);
+    await using client = await connectTo(server, LOGIN);
     await assertRejects(() => client.send({ ...MESSAGE, binary: true }), SmtpUnsupportedError, "BINARYMIME");
   },
 );
@@ -307,6 +344,7 @@ conversation(
   async (server) => {
     await using connection = await openTo(server);
     await connection.ehlo("client.test");
+    await connection.auth("PLAIN", new TextEncoder().encode("\0a\0b"));
     const abc = new TextEncoder().encode("abc");
     const replies = await Promise.all([
       connection.mail("a@x.test"),
@@ -315,7 +353,7 @@ conversation(
       connection.bdat(new Uint8Array(0), { last: true }),
     ]);
     assertEquals(replies.map(({ text }) => text), ["ok", "ok", "3 octets", "all 3"]);
-    assertEquals(server.writes.length, 2);
+    assertEquals(server.writes.length, 3);
     assertEquals(connection.state, "ready");
     await connection.mail("a@x.test");
     await connection.rcpt("b@y.test");

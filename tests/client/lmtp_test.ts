@@ -176,12 +176,12 @@ conversation(
   C: RCPT TO:<b@y.test>
   C: RCPT TO:<c@y.test>
   C: RCPT TO:<d@y.test>
-  C: BDAT 7 LAST
-  C: hello
   S: 250 ok
   S: 250 ok
   S: 550 no
   S: 250 ok
+  C: BDAT 7 LAST
+  C: hello
   S: 250 saved b
   S: 250 saved d
   ${BYE}`,
@@ -190,7 +190,7 @@ conversation(
     const { accepted, rejected } = await client.send(MESSAGE);
     assertEquals(accepted.map(({ reply }) => reply.text), ["saved b", "saved d"]);
     assertEquals(rejected.length, 1);
-    assertEquals(server.writes.length, 2);
+    assertEquals(server.writes.length, 3);
   },
 );
 
@@ -204,6 +204,13 @@ conversation(
   S: 250 CHUNKING
   C: MAIL FROM:<a@x.test>
   C: RCPT TO:<b@y.test>
+  S: 250 ok
+  S: 250 ok
+  C: BDAT 7 LAST
+  C: hello
+  S: 250 saved
+  C: MAIL FROM:<a@x.test>
+  C: RCPT TO:<b@y.test>
   C: BDAT 7 LAST
   C: hello
   S: 250 ok
@@ -214,6 +221,7 @@ conversation(
   ${BYE}`,
   async (server) => {
     await using client = await lmtpTo(server);
+    await client.send({ ...MESSAGE, to: "b@y.test" });
     const error = await assertRejects(() => client.send({ ...MESSAGE, to: "b@y.test" }), SmtpReplyError, "550 no");
     assertEquals(error.phase, "rcpt");
   },

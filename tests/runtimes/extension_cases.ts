@@ -9,6 +9,7 @@ export const extensionCases: readonly Case[] = [
       const writes = new Set<number>();
       const trace = (event: { type: string; write?: number }) => void (event.write !== undefined && writes.add(event.write));
       await using client = await connect(reaching(env, env.ports.chunking, { tls: "none", trace }));
+      await sendOne(client, env);
       writes.clear();
       await sendOne(client, env);
       equal(writes.size, 1);

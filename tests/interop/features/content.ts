@@ -102,7 +102,7 @@ export const content: readonly Feature[] = [
         start: (controller) => controller.enqueue(octets),
         pull: (controller) => controller.error(new Error("the disk is gone")),
       }, { highWaterMark: 0 });
-      const error = await assertRejects(() => client.send({ ...ENVELOPE, body }), SmtpBodyError);
+      const error = await assertRejects(() => client.send({ ...ENVELOPE, body, transfer: "data" }), SmtpBodyError);
       assertInstanceOf(error.cause, Error);
       assertEquals([error.delivery, client.isClosed], ["not-sent", true]);
       await using next = await bench.connect();

@@ -17,7 +17,7 @@ export const envelope: readonly Feature[] = [
       const { client, lines } = await bench.traced();
       await using _ = client;
       const sent = letter();
-      await client.send({ from: "alice@x.test", to: ["alice@x.test", "bob@x.test"], body: sent.text });
+      await client.send({ from: "alice@x.test", to: ["alice@x.test", "bob@x.test"], body: sent.text, transfer: "data" });
       const group = lines.slice(lines.findIndex(({ line }) => line.startsWith("MAIL")));
       assertEquals(group.map(({ line }) => line.slice(0, 4)), ["MAIL", "RCPT", "RCPT", "DATA"]);
       assertEquals(new Set(group.map(({ write }) => write)).size, 1);
