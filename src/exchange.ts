@@ -67,10 +67,11 @@ export async function exchange(transaction: Transaction): Promise<Delivered> {
     const facts = { phase: "local", transient: true, hint: "open another connection", ...toldOf(before) } as const;
     throw new SmtpUnsupportedError("unsupported", `The server takes ${limit} messages on one connection`, facts);
   }
+  const exchange = new Exchange(transaction);
   try {
-    return await new Exchange(transaction).run();
+    return await exchange.run();
   } catch (error) {
-    tidy(session, error instanceof SmtpReplyError && error.phase === "rcpt");
+    tidy(session, error instanceof SmtpReplyError && error.phase === "rcpt", exchange.isChunkRefused);
     throw error;
   }
 }
@@ -82,6 +83,8 @@ class Exchange {
   readonly #rcpts: readonly Asked[];
   /** What the server said of the content: one reply, and with LMTP one for each recipient that it accepted. */
   readonly #finals: Asked[] = [];
+  /** Whether the server refused the one chunk that left with the envelope. */
+  isChunkRefused = false;
 
   constructor(transaction: Transaction) {
     this.#transaction = transaction;
@@ -105,6 +108,7 @@ class Exchange {
       begun = this.#ask(begin, { mayBeSkipped: isPointless, about: () => this.#told(), ...(small && { onReply: this.#onFinal }) });
     }
     await settled([this.#mail, ...this.#rcpts, ...(begun ? [begun] : [])]);
+    this.isChunkRefused = small !== undefined && begun !== undefined && isNo(begun);
     this.#judge(begun);
     if (framing === "data" && begun?.reply?.code !== GO_AHEAD) throw this.#refused("DATA", begun!.reply!, { phase: "data", ...this.#told() });
     const reply = begun?.reply !== undefined && small !== undefined ? begun.reply : await this.#sendContent();
@@ -257,11 +261,12 @@ function isTooMany(reply: Reply | undefined): boolean {
 }
 
 /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
-function tidy(session: Session, isForNobody: boolean): void {
+function tidy(session: Session, isForNobody: boolean, isChunkRefused: boolean): void {
   if (session.state === "data") {
     if (isForNobody) sendLoneDot(session);
     else session.close("The server waits for a message that will not come");
-  } else if (session.state === "mail" || session.state === "rcpt" || session.state === "bdat") {
+  } else if (["mail", "rcpt", "bdat"].includes(session.state) || (isChunkRefused && session.state === "ready")) {
+    // Behind a refused chunk a server may want RSET though no MAIL was accepted (Dovecot 2.3 does).
     // A server that cannot even do that is of no more use, and the first error stands.
     session.issue({ verb: "RSET", octets: encodeLine("RSET"), timeout: session.options.timeouts.quit }).then((reply) => {
       if (!reply?.isPositive) session.close("The server refused RSET");

@@ -147,6 +147,8 @@ conversation(
   S: 550 5.7.1 not you
   S: 503 no MAIL
   S: 503 no RCPT
+  C: RSET
+  S: 250 ok
   ${ENVELOPE}
   ${WHOLE}
   S: 250 ok

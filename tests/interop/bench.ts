@@ -44,14 +44,15 @@ export class Bench {
     this.server = server;
   }
 
-  /** Options of a connection to the service: STARTTLS, the authority of the run, and login where there is no mail without. */
+  /** Options of a connection to the service: STARTTLS, or nothing with LMTP, the authority of the run, and login where there is no mail without. */
   options(more: Partial<ConnectOptions> = {}): ConnectOptions {
-    const { port, tlsPort = port, wantsLogin } = this.service;
+    const { port, tlsPort = port, protocol, wantsLogin } = this.service;
     return {
       hostname: "localhost",
       port: this.server.port + (more.tls === "implicit" ? tlsPort : port),
       tlsOptions: { caCerts: [this.server.authority] },
       name: "client.test",
+      ...(protocol === "lmtp" && { protocol, tls: "none" }),
       ...(wantsLogin && { auth: USER }),
       ...more,
     };
@@ -96,7 +97,7 @@ export class Bench {
 
   /** A stored message in its two parts, one character for each octet and lines ended by CRLF: the fields that the service put before it, and itself. */
   parted(octets: Uint8Array): { readonly added: string; readonly message: string } {
-    const { adds, lineEnds } = this.storage;
+    const { adds, lineEnds } = this.service.storage;
     const stored = asCharacters(octets);
     const text = lineEnds === "CRLF" ? stored : stored.replaceAll("\n", "\r\n");
     let at = 0;
@@ -105,12 +106,5 @@ export class Bench {
       if (!adds.includes(name)) return { added: text.slice(0, at), message: text.slice(at) };
       at += field.length;
     }
-  }
-
-  /** What the service does to a message. */
-  get storage(): NonNullable<Service["storage"]> {
-    const { name, storage } = this.service;
-    if (storage === undefined) throw new Error(`nothing is said in servers.ts of what ${name} makes of a message`);
-    return storage;
   }
 }

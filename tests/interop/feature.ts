@@ -23,12 +23,6 @@ export interface Feature {
   readonly prove: (bench: Bench) => Promise<Cell | void>;
 }
 
-/** A feature that the library is to have, and the keywords of EHLO that it will speak for. */
-export interface Coming {
-  readonly name: string;
-  readonly covers: readonly string[];
-}
-
 /** Whether `feature` has something to prove with `service`, as far as its nature goes. */
 export function applies({ isFor = ({ protocol }) => protocol === "smtp" }: Feature, service: Service): boolean {
   return isFor(service);

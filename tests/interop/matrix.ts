@@ -1,7 +1,7 @@
 /** What was proven, as `docs/interop.md` shows it. */
 import { MarkedTable } from "../support/marked_table.ts";
 import { applies, type Cell, type Feature } from "./feature.ts";
-import { coming, features } from "./features.ts";
+import { features } from "./features.ts";
 import { keywordsOf, type Offers } from "./offers.ts";
 import { type Service, services } from "./servers.ts";
 
@@ -19,11 +19,8 @@ const NOT_FOR_IT: Cell = "-";
 /** A feature whose keyword a service does not offer. */
 export const NOT_OFFERED: Cell = "not offered";
 
-/** What is known of a cell without a proof: a feature that is to come, not offered, or not for the service. */
+/** What is known of a cell without a proof: a feature that is not offered, or not for the service. */
 export function unprovenCell(row: string, service: Service, offers: Offers): Cell | undefined {
-  const keywords = keywordsOf(offers);
-  const future = coming.find(({ name }) => name === row);
-  if (future !== undefined) return future.covers.some((keyword) => keywords.has(keyword)) ? "to come" : NOT_OFFERED;
   const feature = features.find(({ name }) => name === row);
   if (feature === undefined || !applies(feature, service)) return NOT_FOR_IT;
   return isOffered(feature, offers) ? undefined : NOT_OFFERED;
@@ -36,7 +33,7 @@ export function isOffered({ needs }: Feature, offers: Offers): boolean {
 
 /** The rows of the matrix, the head first. */
 export function matrix(cellOf: (row: string, service: Service) => Cell): string[][] {
-  const rows = [...features, ...coming].map(({ name }) => [name, ...services.map((service) => cellOf(name, service))]);
+  const rows = features.map(({ name }) => [name, ...services.map((service) => cellOf(name, service))]);
   return [["feature", ...services.map(({ name }) => name)], ...rows];
 }
 

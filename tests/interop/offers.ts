@@ -4,7 +4,7 @@
  */
 import { connect, Extensions, SmtpConnection } from "@posthorn/smtp";
 import type { Bench } from "./bench.ts";
-import { coming, features, nothingToDo } from "./features.ts";
+import { features, nothingToDo } from "./features.ts";
 import { services, USER } from "./servers.ts";
 
 /** Where a session stands when it asks. */
@@ -56,11 +56,10 @@ export function keywordsOf(offers: Offers): ReadonlySet<string> {
   return keywords;
 }
 
-/** Who speaks for `keyword`: a feature, one to come, or the reason why nobody has to; `undefined` when it has been overlooked. */
+/** Who speaks for `keyword`: a feature, or the reason why nobody has to; `undefined` when it has been overlooked. */
 export function spokenFor(keyword: string): string | undefined {
   const feature = features.find(({ needs, covers = [] }) => needs === keyword || covers.includes(keyword));
   if (feature !== undefined) return `proven: ${feature.name}`;
-  if (coming.some(({ covers }) => covers.includes(keyword))) return "to come";
   return nothingToDo[keyword];
 }
 

@@ -1,6 +1,6 @@
 /** `docs/interop.md` and the record agree with the list of features, also on a machine without servers. */
 import { assertEquals } from "@std/assert";
-import { coming, features, nothingToDo } from "./features.ts";
+import { features, nothingToDo } from "./features.ts";
 import { matrix, PAGE, shownKeywords, shownMatrix, shownVersions, unprovenCell } from "./matrix.ts";
 import { keywordsOf, keywordTable, onRecord, spokenFor } from "./offers.ts";
 import { servers, services } from "./servers.ts";
@@ -33,12 +33,10 @@ Deno.test("every keyword on record is spoken for, by one entry only", () => {
   const keywords = new Set(Object.values(onRecord).flatMap((offers) => [...keywordsOf(offers)]));
   assertEquals([...keywords].filter((keyword) => spokenFor(keyword) === undefined), []);
   assertEquals(Object.keys(nothingToDo).filter((keyword) => !keywords.has(keyword)), [], "nobody offers it");
-  const future = coming.flatMap(({ covers }) => covers);
-  assertEquals(features.filter(({ needs }) => needs !== undefined && future.includes(needs)).map(({ name }) => name), [], "it is built");
 });
 
 Deno.test("every feature has a name and a sentence of its own", () => {
-  for (const words of [[...features, ...coming].map(({ name }) => name), features.map(({ sentence }) => sentence)]) {
+  for (const words of [features.map(({ name }) => name), features.map(({ sentence }) => sentence)]) {
     assertEquals(words.filter((word, index) => words.indexOf(word) !== index), []);
   }
 });

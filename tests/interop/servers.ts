@@ -14,8 +14,10 @@ export interface Service {
   readonly wantsLogin?: boolean;
   /** Whether it mails the delivery status notifications it was asked for (RFC 3461). */
   readonly reports?: boolean;
-  /** What it makes of a message; absent while no test stores one. */
-  readonly storage?: Storage;
+  /** Whether it listens on a unix socket in the server's folder too. */
+  readonly hasUnixSocket?: boolean;
+  /** What it makes of a message. */
+  readonly storage: Storage;
 }
 
 /** What a service does to a message on its way to the disk. The rest of it stays as it is, octet by octet. */
@@ -60,7 +62,13 @@ export const servers: Readonly<Record<ServerName, Server>> = {
         reports: true,
         storage: POSTFIX,
       },
-      { name: "Dovecot LMTP", protocol: "lmtp", port: 4 },
+      {
+        name: "Dovecot LMTP",
+        protocol: "lmtp",
+        port: 4,
+        hasUnixSocket: true,
+        storage: { adds: ["Return-Path", "Delivered-To", "Received"], lineEnds: "CRLF" },
+      },
     ],
   },
   exim: {
@@ -73,7 +81,7 @@ export const servers: Readonly<Record<ServerName, Server>> = {
     parts: ["aiosmtpd"],
     services: [
       { name: "aiosmtpd", protocol: "smtp", port: 0, tlsPort: 1, storage: { adds: [], lineEnds: "CRLF" } },
-      { name: "aiosmtpd LMTP", protocol: "lmtp", port: 2 },
+      { name: "aiosmtpd LMTP", protocol: "lmtp", port: 2, storage: { adds: [], lineEnds: "CRLF" } },
     ],
   },
   haraka: {
@@ -92,7 +100,7 @@ export const servers: Readonly<Record<ServerName, Server>> = {
     parts: ["smtp-server"],
     services: [
       { name: "smtp-server", protocol: "smtp", port: 0, tlsPort: 1, storage: { adds: [], lineEnds: "CRLF" } },
-      { name: "smtp-server LMTP", protocol: "lmtp", port: 2 },
+      { name: "smtp-server LMTP", protocol: "lmtp", port: 2, hasUnixSocket: true, storage: { adds: [], lineEnds: "CRLF" } },
     ],
   },
 };

@@ -11,7 +11,7 @@ Deno.test("contentFacts counts what SIZE counts: every line ended by CRLF, no do
     const whole = normal === "" || normal.endsWith("\r\n") ? normal : `${normal}\r\n`;
     assertEquals(
       contentFacts(bytes(content)),
-      { octets: whole.length, isEightBit: false, isHeaderEightBit: false, hasLoneLineEnd: /\r(?!\n)|(?<!\r)\n/.test(content) },
+      { octets: whole.length, isEightBit: false, hasLoneLineEnd: /\r(?!\n)|(?<!\r)\n/.test(content) },
       JSON.stringify(content),
     );
   }
@@ -47,8 +47,9 @@ const QUEUED: readonly (readonly [server: string, reply: string, id: string])[] 
   ["Exim", "OK id=1xVCeh-00000L-13", "1xVCeh-00000L-13"],
   ["Haraka", "Message Queued (B749000D-5B9F-40EB-9A3A-BA5C8397649C.1)", "B749000D-5B9F-40EB-9A3A-BA5C8397649C.1"],
   ["Sendmail", "2.0.0 s3QIBk6H015892 Message accepted for delivery", "s3QIBk6H015892"],
+  ["a Sendmail that fans out", "2.0.0 36VKKS9J026559-36VKKS9K026559 Message accepted for delivery", "36VKKS9J026559-36VKKS9K026559"],
   ["an old Sendmail", "CAA01516 Message accepted for delivery", "CAA01516"],
-  ["OpenSMTPD", "2.0.0 08f0a3c1 Message accepted for delivery", "08f0a3c1"],
+  ["OpenSMTPD", "2.0.0 4ff505c9 Message accepted for delivery", "4ff505c9"],
   ["Gmail", "2.0.0 OK  1642091984 z24sm9037572pjq.17 - gsmtp", "z24sm9037572pjq.17"],
   ["Gmail, once more", "2.0.0 OK  1758469083 a1e0cc1a2514c-9000129f5adsm127193241.14 - gsmtp", "a1e0cc1a2514c-9000129f5adsm127193241.14"],
   ["Google's relay", "2.0.0 OK  1642704487 v125si7680590wme.216 - smtp", "v125si7680590wme.216"],

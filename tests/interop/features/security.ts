@@ -1,6 +1,7 @@
 /** TLS and login. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SmtpAuthError, SmtpReplyError } from "@posthorn/smtp";
+import { external } from "@posthorn/smtp/sasl";
 import { letter } from "../bench.ts";
 import type { Feature } from "../feature.ts";
 import { USER } from "../servers.ts";
@@ -27,7 +28,7 @@ export const security: readonly Feature[] = [
       await bench.deliver(client);
     },
   },
-  ...["PLAIN", "LOGIN"].map((mechanism): Feature => ({
+  ...["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"].map((mechanism): Feature => ({
     name: `AUTH ${mechanism}`,
     sentence: `lets alice in by ${mechanism} and stores her message`,
     needs: `AUTH ${mechanism}`,
@@ -39,6 +40,32 @@ export const security: readonly Feature[] = [
       await bench.deliver(client);
     },
   })),
+  ...["XOAUTH2", "OAUTHBEARER"].map((forceMechanism): Feature => ({
+    name: `AUTH ${forceMechanism}`,
+    sentence: `lets alice in by ${forceMechanism} with a token that was renewed, and refuses one that is stale`,
+    needs: `AUTH ${forceMechanism}`,
+    async prove(bench): Promise<void> {
+      const accessToken = ({ wasRefused }: { readonly wasRefused: boolean }) => wasRefused ? bench.server.token : "stale";
+      await using client = await bench.connect({ auth: { username: USER.username, accessToken, forceMechanism } });
+      assert(client.connection.isAuthenticated);
+      await bench.deliver(client);
+      const stale = { username: USER.username, accessToken: "stale", forceMechanism };
+      const error = await assertRejects(() => bench.connect({ auth: stale }), SmtpAuthError);
+      assertEquals([error.code, typeof error.details], [535, "object"]);
+    },
+  })),
+  {
+    name: "AUTH EXTERNAL",
+    sentence: "lets alice in by her certificate and stores her message",
+    needs: "AUTH EXTERNAL",
+    async prove(bench): Promise<void> {
+      const { tlsOptions } = bench.options();
+      const auth = { mechanisms: [external({ authzid: USER.username })] };
+      await using client = await bench.connect({ tls: "implicit", tlsOptions: { ...tlsOptions, ...bench.server.identity }, auth });
+      assert(client.connection.isAuthenticated);
+      await bench.deliver(client);
+    },
+  },
   {
     name: "a wrong password",
     sentence: "refuses a wrong password, and the library says that it is the credentials",

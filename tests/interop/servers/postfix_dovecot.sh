@@ -65,6 +65,7 @@ lmtp_save_to_detail_mailbox = no
 lmtp_add_received_header = yes
 recipient_delimiter = +
 imap_urlauth_host = localhost
+mail_attribute_dict = file:$dir/mail/%n/dovecot-attributes
 submission_relay_host = 127.0.0.1
 submission_relay_port = $port
 submission_relay_trusted = yes
