@@ -1,14 +1,15 @@
 /** `docs/interop.md` and the record agree with the list of features, also on a machine without servers. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { features, nothingToDo } from "./features.ts";
 import { matrix, PAGE, shownKeywords, shownMatrix, shownVersions, unprovenCell } from "./matrix.ts";
 import { keywordsOf, keywordTable, onRecord, spokenFor } from "./offers.ts";
+import { PROTOCOL, proven, tables } from "./protocol.ts";
 import { servers, services } from "./servers.ts";
 
 const page = await Deno.readTextFile(PAGE);
 const WRITE = "run: deno task interop";
 
-Deno.test("docs/interop.md has a row for each feature and a column for each service, and knows what is not offered and what is to come", () => {
+Deno.test("docs/interop.md has a row for each feature and a column for each service, and knows what is not offered", () => {
   const [head = [], ...rows] = shownMatrix.shownIn(page);
   const shown = (row: string, column: string) => rows.find(([name]) => name === row)?.[head.indexOf(column)] ?? "";
   const expected = matrix((row, service) => unprovenCell(row, service, onRecord[service.name] ?? {}) ?? shown(row, service.name));
@@ -38,5 +39,14 @@ Deno.test("every keyword on record is spoken for, by one entry only", () => {
 Deno.test("every feature has a name and a sentence of its own", () => {
   for (const words of [features.map(({ name }) => name), features.map(({ sentence }) => sentence)]) {
     assertEquals(words.filter((word, index) => words.indexOf(word) !== index), []);
+  }
+});
+
+Deno.test("docs/protocol.md names the servers that proved each extension and mechanism, and those that only a script has", async () => {
+  const text = await Deno.readTextFile(PROTOCOL);
+  for (const table of tables) {
+    const shown = table.shownIn(text);
+    assert(shown.length > 5);
+    assertEquals(shown, proven(shown, page), WRITE);
   }
 });

@@ -4,6 +4,7 @@ import { built } from "./build.ts";
 import { features } from "./features.ts";
 import { matrix, PAGE, shownKeywords, shownMatrix, shownVersions, unprovenCell } from "./matrix.ts";
 import { askedOf, keywordTable, type Offers, putOnRecord } from "./offers.ts";
+import { PROTOCOL, withProof } from "./protocol.ts";
 import { RunningServer } from "./running_server.ts";
 import { servers } from "./servers.ts";
 
@@ -43,5 +44,6 @@ page = shownMatrix.writtenTo(
 );
 page = shownKeywords.writtenTo(page, keywordTable(offers));
 await Deno.writeTextFile(PAGE, page);
+await Deno.writeTextFile(PROTOCOL, withProof(await Deno.readTextFile(PROTOCOL), page));
 console.log(`${cells.size - failed} proven, ${failed} failed`);
 Deno.exitCode = failed === 0 ? 0 : 1;
