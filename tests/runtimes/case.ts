@@ -42,7 +42,7 @@ export interface Environment {
     readonly proxysNameStarttls: number;
     /** Expects the header of the PROXY protocol. */
     readonly proxyProtocol: number;
-    /** Offers CHUNKING, BINARYMIME, DSN and SMTPUTF8, in the clear. */
+    /** Offers CHUNKING, BINARYMIME, DSN, SMTPUTF8, FUTURERELEASE, MT-PRIORITY, DELIVERBY and LIMITS, over implicit TLS. */
     readonly chunking: number;
     readonly closed: number;
     readonly closes: Readonly<Record<Phase, number>>;

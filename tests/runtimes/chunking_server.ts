@@ -1,15 +1,20 @@
+import type { Leaf } from "../support/certificates.ts";
 import type { StoredMessage } from "../support/mail_server.ts";
 
-const EHLO = ["mx.test", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME"];
+const EHLO = [
+  ...["mx.test", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME"],
+  ...["FUTURERELEASE 86400 2030-01-01T00:00:00Z", "MT-PRIORITY MIXER", "DELIVERBY 60", "LIMITS RCPTMAX=2 MAILMAX=1000"],
+];
 
-/** A server over TCP with what npm's smtp-server lacks: BDAT, BINARYMIME, and the parameters of RCPT kept as they came. */
+/** A server over TLS with what no server has that can be installed, and what npm's smtp-server lacks: it keeps the parameters of RCPT as they came. */
 export class ChunkingServer implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TlsListener;
   readonly #served: Promise<void>;
   readonly messages: StoredMessage[] = [];
   readonly logins: readonly string[] = [];
 
-  constructor() {
+  constructor({ cert, key }: Leaf) {
+    this.#listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
     this.#served = this.#serve();
   }
 
@@ -58,6 +63,7 @@ class Session {
     const [verb = "", ...words] = line.split(" ");
     if (verb === "EHLO") return EHLO.map((text, index) => `250${index < EHLO.length - 1 ? "-" : " "}${text}`).join("\r\n");
     if (verb === "MAIL") this.#reset(/<(.*)>/.exec(line)?.[1]);
+    if (verb === "RCPT" && this.#to.length === 2) return "452 4.5.3 too many recipients";
     if (verb === "RCPT") this.#to.push(/<(.*)>/.exec(line)?.[1] ?? "");
     if (verb === "MAIL" || verb === "RCPT") this.#keep(words.slice(1));
     if (verb === "BDAT") {
@@ -85,7 +91,7 @@ class Session {
 
   #store(): string {
     const bytes = joined(this.#chunks);
-    this.#messages.push({ from: this.#from, to: this.#to, bytes, isSecure: false, user: undefined, client: "", parameters: this.#parameters });
+    this.#messages.push({ from: this.#from, to: this.#to, bytes, isSecure: true, user: undefined, client: "", parameters: this.#parameters });
     this.#reset();
     return `250 queued as CHUNK${this.#messages.length}`;
   }

@@ -90,7 +90,7 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
     proxysNameStarttls: await start(proxysName),
     proxyProtocol: await start(leaf, { useProxy: true }),
     lmtp: await start(leaf, { lmtp: true, hideSTARTTLS: true }),
-    chunking: stack.use(new ChunkingServer()),
+    chunking: stack.use(new ChunkingServer(leaf)),
   };
   const proxy = stack.use(new TestProxy({ hostname: PROXY, credentials: USER }));
   const secureProxy = stack.use(new TestProxy({ leaf }));
