@@ -10,7 +10,7 @@ const FORMS: readonly RegExp[] = [
   // Haraka: "Message Queued (B749000D-5B9F-40EB-9A3A-BA5C8397649C.1)".
   /\bMessage Queued \(([\w.-]+)\)/i,
   // Sendmail: "s3QIBk6H015892 Message accepted for delivery"; OpenSMTPD the same, with eight hexadecimal digits.
-  /^(?=\w*\d)(\w{8,}) Message accepted for delivery/i,
+  /^(?=[\w-]*\d)([\w-]{8,}) Message accepted for delivery/i,
   // Gmail: "OK  1642091984 z24sm9037572pjq.17 - gsmtp".
   /^OK +\d+ ([\w.-]+) - g?smtp$/,
   // Amazon SES: "Ok 010001870dbae81e-35118332-f389-474c-8b37-69ce1e1934ae-000000".

@@ -18,7 +18,6 @@ export const coming: readonly Coming[] = [
   { name: "AUTH EXTERNAL", covers: ["AUTH EXTERNAL"] },
   { name: "CHUNKING", covers: ["CHUNKING"] },
   { name: "BINARYMIME", covers: ["BINARYMIME"] },
-  { name: "BURL", covers: ["BURL"] },
   { name: "REQUIRETLS", covers: ["REQUIRETLS"] },
   { name: "DELIVERBY", covers: ["DELIVERBY"] },
   { name: "FUTURERELEASE", covers: ["FUTURERELEASE"] },

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { SmtpBodyError } from "@posthorn/smtp";
 import { letter } from "../bench.ts";
 import type { Feature } from "../feature.ts";
+import { urlOf } from "../imap.ts";
 
 const ENVELOPE = { from: "alice@x.test", to: "alice@x.test" } as const;
 
@@ -89,6 +90,22 @@ export const content: readonly Feature[] = [
       });
       await client.send({ ...ENVELOPE, body });
       await bench.assertStored(sent, "alice");
+    },
+  },
+  {
+    name: "BURL",
+    sentence: "fetches the content by a URL and stores it",
+    needs: "BURL",
+    async prove(bench): Promise<void> {
+      await using client = await bench.connect();
+      const { connection } = client;
+      const sent = letter();
+      const url = await urlOf(bench.server, sent.text);
+      assertEquals((await connection.mail("alice@x.test")).code, 250);
+      assertEquals((await connection.rcpt("bob@x.test")).code, 250);
+      assertEquals((await connection.command("BURL", `${url} LAST`)).code, 250);
+      await connection.rset();
+      await bench.assertStored(sent, "bob");
     },
   },
   {

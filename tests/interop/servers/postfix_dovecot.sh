@@ -22,11 +22,12 @@ run() {
   cp "$dir/token.key" "$dir/keys/default/HS256/default"
   configure_dovecot
   configure_postfix
-  # Postfix waits for two seconds where its configuration is younger.
+  # Postfix waits for two seconds where its configuration is younger, and for a minute where nobody answers for logins yet.
   serve_inside postfix sh -c "
     cp $dir/main.cf $dir/master.cf /etc/postfix/; touch -d '1 minute ago' /etc/postfix/main.cf
     for queue in hold trace; do install -d -o postfix -m 700 /var/spool/postfix/\$queue; done
     dovecot -F -c $dir/dovecot.conf &
+    while kill -0 \$! && [ ! -S /var/spool/postfix/private/auth ]; do sleep 0.02; done
     exec /usr/lib/postfix/sbin/master -i"
 }
 
@@ -65,6 +66,7 @@ lmtp_save_to_detail_mailbox = no
 lmtp_add_received_header = yes
 recipient_delimiter = +
 imap_urlauth_host = localhost
+mail_attribute_dict = file:$dir/mail/%n/dovecot-attributes
 submission_relay_host = 127.0.0.1
 submission_relay_port = $port
 submission_relay_trusted = yes
