@@ -105,19 +105,32 @@ export class RunningServer implements AsyncDisposable {
   }
 
   async #greeted(port: number): Promise<void> {
-    const deadline = Date.now() + STARTING;
+    const deadline = AbortSignal.timeout(STARTING);
     for (;;) {
       try {
-        using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-        const octets = new Uint8Array(4);
-        if (await conn.read(octets) !== null && new TextDecoder().decode(octets).startsWith("220")) return;
+        if ((await firstWord(port, deadline)).startsWith("220")) return;
         throw new Error(`port ${port} does not greet`);
       } catch (error) {
-        if (this.#hasEnded || Date.now() > deadline) throw error;
+        if (this.#hasEnded || deadline.aborted) throw error;
         // Nothing tells that a port is listened on.
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
+  }
+}
+
+/** What a server says first on `port`. */
+async function firstWord(port: number, signal: AbortSignal): Promise<string> {
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port, signal });
+  const octets = new Uint8Array(4);
+  const onAbort = () => conn.close();
+  signal.addEventListener("abort", onAbort);
+  try {
+    await conn.read(octets);
+    return new TextDecoder().decode(octets);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    if (!signal.aborted) conn.close();
   }
 }
 

@@ -84,7 +84,7 @@ serve() {
   { cat <&3 >/dev/null; end_server; } &
   watcher=$!
   exec 3<&-
-  trap 'kill -KILL "$watcher" 2>/dev/null; end_server' EXIT
+  trap 'kill -KILL "$watcher" 2>/dev/null; end_server; rm -rf "$dir/overlay"' EXIT
   trap 'exit 1' INT TERM HUP
   wait "$server"
 }

@@ -22,11 +22,12 @@ run() {
   cp "$dir/token.key" "$dir/keys/default/HS256/default"
   configure_dovecot
   configure_postfix
-  # Postfix waits for two seconds where its configuration is younger.
+  # Postfix waits for two seconds where its configuration is younger, and for a minute where nobody answers for logins yet.
   serve_inside postfix sh -c "
     cp $dir/main.cf $dir/master.cf /etc/postfix/; touch -d '1 minute ago' /etc/postfix/main.cf
     for queue in hold trace; do install -d -o postfix -m 700 /var/spool/postfix/\$queue; done
     dovecot -F -c $dir/dovecot.conf &
+    while kill -0 \$! && [ ! -S /var/spool/postfix/private/auth ]; do sleep 0.02; done
     exec /usr/lib/postfix/sbin/master -i"
 }
 
