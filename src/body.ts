@@ -2,7 +2,7 @@
  * The content of a message, from whatever the caller has to what the pipeline writes. Content in memory is described beforehand (SIZE, 8BITMIME); a
  * stream is described as it flows, and one that breaks a promise made to the server ends the message before its final dot.
  */
-import { type SmtpPhase, SmtpUnsupportedError } from "./errors.ts";
+import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { Clock } from "./session/clock.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
@@ -51,6 +51,8 @@ export interface ContentPromise {
   /** Octets at most (RFC 1870), where there is a limit. */
   readonly maxSize?: number | undefined;
   readonly clock: Clock;
+  /** What the error of a broken promise should say besides. */
+  readonly about?: () => Partial<SmtpErrorFacts>;
 }
 
 /**
@@ -191,11 +193,11 @@ class FramedContent implements Content {
 
   /** Reads on, and holds the source to what was promised. */
   #read(): Promise<Uint8Array | undefined> {
-    const { isEightBitAllowed, maxSize } = this.#promise;
+    const { isEightBitAllowed, maxSize, about } = this.#promise;
     const reading = this.#source.read().then((chunk) => {
       this.#octets += chunk?.length ?? 0;
-      if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, "data");
-      if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit("data");
+      if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, { phase: "data", ...about?.() });
+      if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit({ phase: "data", ...about?.() });
       return chunk;
     });
     // It may outlive the message, and then nobody asks what came of it.
@@ -217,14 +219,14 @@ function lateness(clock: Clock): Late {
 }
 
 /** The error of 8-bit content without 8BITMIME (RFC 6152 section 3). */
-export function eightBit(phase: SmtpPhase): SmtpUnsupportedError {
+export function eightBit(facts: SmtpErrorFacts): SmtpUnsupportedError {
   return new SmtpUnsupportedError("unsupported", "The message has octets above 127 and the server does not offer 8BITMIME", {
-    phase,
+    ...facts,
     hint: "encode its parts as quoted-printable or base64",
   });
 }
 
 /** The error of a message beyond the server's SIZE (RFC 1870 section 6.1). */
-export function tooLarge(maxSize: number, phase: SmtpPhase): SmtpUnsupportedError {
-  return new SmtpUnsupportedError("too-large", `The message is larger than the ${maxSize} octets that the server takes`, { phase });
+export function tooLarge(maxSize: number, facts: SmtpErrorFacts): SmtpUnsupportedError {
+  return new SmtpUnsupportedError("too-large", `The message is larger than the ${maxSize} octets that the server takes`, facts);
 }

@@ -2,8 +2,9 @@
  * A message's content by BDAT (RFC 3030): chunk behind chunk, several under way where the server pipelines, each in memory only until it is answered.
  * Chunks are counted, so a source that fails, or a chunk that is refused, costs the transaction and not the connection.
  */
-import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
+import { type Delivery, SmtpConnectionError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
 import { bounded } from "./session/bounded.ts";
+import { sourceFailure, sourceTimeout } from "./session/failures.ts";
 import type { Command, Session } from "./session/session.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { encodeLine } from "./wire/command.ts";
@@ -65,7 +66,8 @@ class Upload {
     }
     await Promise.all(this.#underWay);
     const reply = this.#refusal ?? last;
-    if (reply === undefined) throw this.#error;
+    // Behind a reply that is neither yes nor no it is the end of the last chunk that tells what the server may have.
+    if (reply === undefined || (reply.isIntermediate && this.#error !== undefined)) throw this.#error;
     if (!reply.isPositive) this.#content.cancel(new SmtpReplyError(`The server refused BDAT: ${reply}`, { ...this.#facts(), reply }));
     return reply;
   }
@@ -75,7 +77,7 @@ class Upload {
   }
 
   #facts(): SmtpErrorFacts {
-    return { phase: "data", command: "BDAT", ...this.#more.about?.() };
+    return { phase: "data", command: "BDAT", ...this.#more.about?.("not-sent") };
   }
 
   #send({ octets, last }: ContentPiece, onLast: (reply: Reply) => void): void {
@@ -86,13 +88,14 @@ class Upload {
       ...(about && { about }),
       // Behind a refused chunk the rest is of no use; what is written already is answered all the same.
       mayBeSkipped: () => this.#refusal !== undefined,
-      ...(last && onReply && { onReply }),
+      onReply: (reply: Reply, delivery: Delivery) => {
+        // LMTP answers a chunk behind a refused one once, and not once for each recipient.
+        if (last && this.#refusal === undefined) onReply?.(reply, delivery);
+        if (!reply.isPositive) this.#refusal ??= reply;
+        else if (last) onLast(reply);
+      },
     };
-    const sent = this.#session.issue(command).then((reply) => {
-      if (reply === undefined) return;
-      if (!reply.isPositive) this.#refusal ??= reply;
-      else if (last) onLast(reply);
-    }, (error) => {
+    const sent = this.#session.issue(command).then(() => {}, (error) => {
       // The last chunk alone can leave the message in doubt, so its error says more than those before it.
       if (this.#error === undefined || last) this.#error = error;
     }).finally(() => {
@@ -115,12 +118,10 @@ class Upload {
 }
 
 function sourceError(cause: unknown, facts: SmtpErrorFacts, session: Session, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal.reason });
   // The session has ended meanwhile, and says why.
-  const ended = signal?.aborted ? undefined : session.failureOf(facts);
+  const ended = session.failureOf(facts);
   if (ended !== undefined) return ended;
-  if (cause instanceof SmtpConnectionError && cause.kind === "timeout") {
-    return new SmtpBodyError("The message's source gave nothing for too long", { ...facts, cause });
-  }
-  if (cause instanceof SmtpConnectionError) return new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal?.reason });
-  return cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", { ...facts, cause });
+  const isLate = cause instanceof SmtpConnectionError && cause.kind === "timeout";
+  return isLate ? sourceTimeout({ ...facts, cause }) : sourceFailure(cause, facts);
 }

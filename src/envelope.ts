@@ -6,8 +6,8 @@ import { eightBit, type Framing, tooLarge } from "./body.ts";
 import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
-import type { Session } from "./session/session.ts";
-import { type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import type { Command, Session } from "./session/session.ts";
+import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
 import { hasNonAscii } from "./wire/text.ts";
@@ -16,14 +16,15 @@ import { hasNonAscii } from "./wire/text.ts";
 export interface PlannedRecipient {
   /** The address as the caller gave it. */
   readonly address: string;
-  /** What stands behind RCPT. */
-  readonly args: string;
+  readonly rcpt: Line;
 }
+
+/** One command of an envelope, encoded: what cannot be is found out before anything is written. */
+export type Line = Required<Pick<Command, "verb" | "label" | "octets">>;
 
 /** A message as it will be sent to one server. */
 export interface Envelope {
-  /** What stands behind MAIL. */
-  readonly mail: string;
+  readonly mail: Line;
   readonly recipients: readonly PlannedRecipient[];
   readonly framing: Framing;
 }
@@ -31,7 +32,8 @@ export interface Envelope {
 /**
  * Plans the envelope of `message`.
  *
- * @throws {SmtpUnsupportedError} The server does not offer what the message needs. {SmtpSecurityError} It needs TLS, and there is none.
+ * @throws {SmtpUnsupportedError} The server does not offer what the message needs. {SmtpSecurityError} It needs TLS, and there is none. {TypeError} Or
+ * {RangeError}: an extension asks for what no command can say.
  */
 export function planEnvelope(session: Session, message: PreparedMessage): Envelope {
   const { extensions, isSecure } = session;
@@ -43,14 +45,20 @@ export function planEnvelope(session: Session, message: PreparedMessage): Envelo
   // Without SMTPUTF8 every address has a form in ASCII by now.
   const onWire = (address: string) => isUtf8 ? address : asciiMailbox(address) ?? address;
   return {
-    mail: `FROM:${reversePath(onWire(message.from))}${formatParameters(mail)}`,
+    mail: line("MAIL", `FROM:${reversePath(onWire(message.from))}${formatParameters(mail)}`),
     recipients: message.to.map(({ address, extensions: own }) => {
       const all = [...wished, ...own.filter((extension) => isOffered(extension, extensions))];
       const parameters = merged(all.map((extension) => extension.rcpt?.(address, offer)));
-      return { address, args: `TO:${forwardPath(onWire(address))}${formatParameters(parameters)}` };
+      return { address, rcpt: line("RCPT", `TO:${forwardPath(onWire(address))}${formatParameters(parameters)}`) };
     }),
     framing,
   };
+}
+
+/** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
+export function line(verb: string, args: string): Line {
+  const label = commandLine(verb, args);
+  return { verb, label, octets: encodeLine(label) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */
@@ -90,8 +98,8 @@ function mailParameters(extensions: Extensions, { body }: PreparedMessage, frami
   const { facts } = body;
   const { maxSize } = extensions;
   const isEightBitOffered = extensions.has("8BITMIME");
-  if (framing !== "binary" && facts?.isEightBit && !isEightBitOffered) throw eightBit("local");
-  if (facts !== undefined && maxSize !== undefined && facts.octets > maxSize) throw tooLarge(maxSize, "local");
+  if (framing !== "binary" && facts?.isEightBit && !isEightBitOffered) throw eightBit(LOCAL);
+  if (facts !== undefined && maxSize !== undefined && facts.octets > maxSize) throw tooLarge(maxSize, LOCAL);
   return {
     ...(facts !== undefined && extensions.has("SIZE") && { SIZE: facts.octets }),
     ...(framing === "binary" && { BODY: "BINARYMIME" }),

@@ -14,12 +14,12 @@
  * | DATA, or a BDAT | | RSET |
  */
 import { bdat, sendChunks } from "./chunks.ts";
-import type { Envelope, PlannedRecipient } from "./envelope.ts";
-import { type RecipientReply, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError, SmtpUnsupportedError } from "./errors.ts";
+import { type Envelope, type Line, line, type PlannedRecipient } from "./envelope.ts";
+import { type Delivery, type RecipientReply, type SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError } from "./errors.ts";
 import type { PreparedMessage } from "./message.ts";
 import { MAX_FLIGHT } from "./session/pipeline.ts";
 import { type Command, RECIPIENT_REPLY, type Session } from "./session/session.ts";
-import { commandLine, encodeLine } from "./wire/command.ts";
+import { encodeLine } from "./wire/command.ts";
 import { DotStuffer } from "./wire/dot_stuffer.ts";
 import type { Reply } from "./wire/reply.ts";
 
@@ -43,6 +43,8 @@ export interface Transaction {
   readonly envelope: Envelope;
   /** What earlier transactions of the same message came to. */
   readonly before: Recipients;
+  /** Whether there may be another one for those that find no room in this one. */
+  readonly mayBeFollowed: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -57,16 +59,11 @@ interface Asked {
 /**
  * Runs one transaction.
  *
- * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The server takes no more messages on this
- * connection. {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
+ * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The content is not what the server takes.
+ * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
 export async function exchange(transaction: Transaction): Promise<Delivered> {
-  const { session, before } = transaction;
-  const limit = session.extensions.limit("MAILMAX");
-  if (limit !== undefined && session.mails >= limit) {
-    const facts = { phase: "local", transient: true, hint: "open another connection", ...toldOf(before) } as const;
-    throw new SmtpUnsupportedError("unsupported", `The server takes ${limit} messages on one connection`, facts);
-  }
+  const { session } = transaction;
   const exchange = new Exchange(transaction);
   try {
     return await exchange.run();
@@ -85,27 +82,35 @@ class Exchange {
   readonly #finals: Asked[] = [];
   /** Whether the server refused the one chunk that left with the envelope. */
   isChunkRefused = false;
+  /** Whether the content was handed over to its end, and not refused: the server may have it, whatever becomes of the connection. */
+  #mayHaveArrived = false;
 
   constructor(transaction: Transaction) {
     this.#transaction = transaction;
     this.#session = transaction.session;
-    const { mail, recipients } = transaction.envelope;
-    this.#mail = this.#ask(command("MAIL", mail), {});
-    this.#rcpts = recipients.map(({ address, args }) => {
-      return this.#ask(command("RCPT", args), { mayBeSkipped: () => isNo(this.#mail), about: () => ({ recipient: address }) });
+    const { envelope: { mail, recipients }, before } = transaction;
+    this.#mail = this.#ask(mail, { about: () => toldOf(before) });
+    this.#rcpts = recipients.map(({ address, rcpt }) => {
+      return this.#ask(rcpt, { mayBeSkipped: () => isNo(this.#mail), about: () => ({ recipient: address, ...toldOf(before) }) });
     });
   }
 
   async run(): Promise<Delivered> {
     const { envelope: { framing, recipients }, message: { body, requireAllRecipients } } = this.#transaction;
-    if (requireAllRecipients) await settled([this.#mail, ...this.#rcpts]);
+    // Without a recipient LMTP answers the last chunk with no reply at all (RFC 2033 section 4.3).
+    if (requireAllRecipients || (framing !== "data" && this.#session.isLmtp)) await settled([this.#mail, ...this.#rcpts]);
     const isSmall = (body.facts?.octets ?? Infinity) <= MAX_FLIGHT;
     const small = framing !== "data" && isSmall && this.#isWelcome ? body.whole?.(framing) : undefined;
-    const begin = framing === "data" ? command("DATA", "") : small && bdat(small, true);
+    const begin = framing === "data" ? DATA : small && bdat(small, true);
     const isPointless = () => isNo(this.#mail) || this.#rcpts.every(isNo) || (requireAllRecipients && this.#rcpts.some(isNo));
     let begun: Asked | undefined;
     if (begin !== undefined && !isPointless()) {
-      begun = this.#ask(begin, { mayBeSkipped: isPointless, about: () => this.#told(), ...(small && { onReply: this.#onFinal }) });
+      const mayBeSkipped = () => {
+        const isSkipped = isPointless();
+        this.#mayHaveArrived = small !== undefined && !isSkipped;
+        return isSkipped;
+      };
+      begun = this.#ask(begin, { mayBeSkipped, about: this.#told, ...(small && { onReply: this.#onFinal }) });
     }
     await settled([this.#mail, ...this.#rcpts, ...(begun ? [begun] : [])]);
     this.isChunkRefused = small !== undefined && begun !== undefined && isNo(begun);
@@ -113,7 +118,8 @@ class Exchange {
     if (framing === "data" && begun?.reply?.code !== GO_AHEAD) throw this.#refused("DATA", begun!.reply!, { phase: "data", ...this.#told() });
     const reply = begun?.reply !== undefined && small !== undefined ? begun.reply : await this.#sendContent();
     if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
-    await settled(this.#finals);
+    // Each is asked for when the one before it has come.
+    for (const { done } of this.#finals) await done;
     return this.#delivered(reply, recipients);
   }
 
@@ -125,8 +131,8 @@ class Exchange {
   #judge(begun: Asked | undefined): void {
     const { envelope: { recipients }, message: { requireAllRecipients } } = this.#transaction;
     if (isNo(this.#mail)) throw this.#refused("MAIL", this.#mail.reply!, { phase: "mail", ...toldOf(this.#transaction.before) });
-    // Neither yes nor no, or the end of the session.
-    const odd = this.#rcpts.findIndex(({ reply }) => reply?.isIntermediate || reply?.code === 421);
+    // Neither yes nor no, or the end of the session; behind which the server may still take what it has, and then that is what counts.
+    const odd = this.#rcpts.findIndex(({ reply }) => reply?.isIntermediate || (reply?.code === 421 && !this.#mayHaveArrived));
     const told = this.#told();
     if (odd >= 0) throw this.#refused("RCPT", this.#rcpts[odd]!.reply!, { phase: "rcpt", recipient: recipients[odd]!.address, ...told });
     const refused = this.#rcpts.filter(isNo);
@@ -135,10 +141,10 @@ class Exchange {
       const transient = refused.some(({ reply }) => reply?.isTransient);
       throw this.#refused("RCPT", refused[0]!.reply!, { phase: "rcpt", recipient: recipients[first]!.address, ...told, transient });
     }
-    const failed = [begun, this.#mail, ...this.#rcpts].filter((asked) => asked?.error !== undefined).map((asked) => asked?.error);
     // The message may have been written in the same breath as the rest, and then that is what counts.
-    const [first, ...rest] = failed;
-    if (first !== undefined) throw first instanceof SmtpError && first.delivery === "unknown" ? first : rest[0] ?? first;
+    const envelope = [this.#mail, ...this.#rcpts];
+    const failed = (this.#mayHaveArrived ? [begun, ...envelope] : [...envelope, begun]).find((asked) => asked?.error !== undefined);
+    if (failed !== undefined) throw failed.error;
   }
 
   /**
@@ -153,21 +159,30 @@ class Exchange {
     const { session, message: { body }, envelope: { framing }, signal } = this.#transaction;
     const { extensions, options: { clock } } = session;
     const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
-    const content = body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock });
-    const more = { signal, about: () => this.#told(), onReply: this.#onFinal };
+    const about = this.#told;
+    const content = body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
+    const more = { signal, about, onReply: this.#onFinal };
     if (framing !== "data") return await sendChunks(session, content, more);
     return (await session.issue({ verb: ".", label: CONTENT, content, ...more }))!;
   }
 
-  /** The first reply to the content. With LMTP the others are waited for from this very moment (RFC 2033 section 4.2). */
+  /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
   readonly #onFinal: NonNullable<Command["onReply"]> = (reply, delivery) => {
-    if (!this.#session.isLmtp || delivery === "not-sent") return;
-    const accepted = this.#rcpts.filter(({ reply }) => reply?.isPositive);
+    if (delivery === "not-sent") return;
+    const { isLmtp } = this.#session;
+    this.#mayHaveArrived = isLmtp || !(reply.isTransient || reply.isPermanent);
+    if (!isLmtp) return;
     this.#finals.push({ done: Promise.resolve(), reply });
-    for (let index = 1; index < accepted.length; index++) {
-      this.#finals.push(this.#ask({ verb: RECIPIENT_REPLY, label: CONTENT }, { about: () => this.#told() }));
-    }
+    this.#awaitNext(reply, this.#rcpts.filter(({ reply }) => reply?.isPositive).length - 1);
   };
+
+  /** Waits for `left` more replies of LMTP, from the very moment in which the one before has come. */
+  #awaitNext(before: Reply, left: number): void {
+    // Neither yes nor no: nobody can tell what the next one would answer.
+    if (left < 1 || before.isIntermediate) return;
+    const onReply = (reply: Reply) => this.#awaitNext(reply, left - 1);
+    this.#finals.push(this.#ask({ verb: RECIPIENT_REPLY, label: CONTENT, isOwed: true }, { about: this.#told, onReply }));
+  }
 
   #contentRefused(reply: Reply, transient = reply.isTransient): SmtpError {
     return this.#refused(CONTENT, reply, { phase: "data", ...this.#told(), transient });
@@ -181,9 +196,10 @@ class Exchange {
     if (failed !== undefined) throw failed.error;
     const { accepted, rejected } = this.#sorted();
     if (accepted.length === 0) throw this.#contentRefused(reply, rejected.some(({ reply }) => reply.isTransient));
-    const isRepeatable = this.#transaction.message.body.isRepeatable;
-    const late = recipients.filter((_, index) => isRepeatable && isTooMany(this.#rcpts[index]?.reply));
-    const others = rejected.filter((recipient) => !(isRepeatable && isTooMany(recipient.reply)));
+    const { message: { body }, mayBeFollowed } = this.#transaction;
+    const full = new Set(body.isRepeatable && mayBeFollowed ? this.#rcpts.map(({ reply }) => reply).filter(isTooMany) : []);
+    const late = recipients.filter((_, index) => full.has(this.#rcpts[index]?.reply));
+    const others = rejected.filter(({ reply }) => !full.has(reply));
     return { accepted, rejected: others, late, reply: this.#finals.length === 0 ? reply : accepted[0]!.reply };
   }
 
@@ -197,19 +213,24 @@ class Exchange {
       if (said === undefined) return;
       const final = said.isPositive && this.#finals.length > 0 ? this.#finals[taken++] : { reply: said };
       if (final?.reply?.isPositive) accepted.push({ address, reply: final.reply });
-      else if (final?.reply !== undefined) rejected.push({ address, reply: final.reply });
+      else if (final?.reply?.isTransient || final?.reply?.isPermanent) rejected.push({ address, reply: final.reply });
     });
     return { accepted, rejected };
   }
 
-  /** What an error has to say of the recipients. */
-  #told(): Partial<SmtpErrorFacts> {
+  /**
+   * What an error has to say of the recipients. Where others have the message already, those who surely have it not are none of the accepted: whoever
+   * sends it once more must know to whom.
+   */
+  readonly #told = (delivery: Delivery = "not-sent"): Partial<SmtpErrorFacts> => {
     const { before } = this.#transaction;
     const { accepted, rejected } = this.#sorted();
-    return { ...toldOf(before), accepted: [...before.accepted, ...accepted], rejected: [...before.rejected, ...rejected] };
-  }
+    const isSurelyNotSent = before.accepted.length > 0 && delivery === "not-sent" && !this.#mayHaveArrived;
+    const all = isSurelyNotSent ? before.accepted : [...before.accepted, ...accepted];
+    return { ...toldOf(before), accepted: all, rejected: [...before.rejected, ...rejected] };
+  };
 
-  #ask(command: Pick<Command, "verb" | "label" | "octets">, more: Pick<Command, "mayBeSkipped" | "about" | "onReply">): Asked {
+  #ask(command: Pick<Command, "verb" | "label" | "octets" | "isOwed">, more: Pick<Command, "mayBeSkipped" | "about" | "onReply">): Asked {
     const asked: Asked = {
       done: this.#session.issue({
         ...command,
@@ -231,7 +252,7 @@ class Exchange {
       return new SmtpReplyError(`The server refused ${command}${whom}: ${reply}`, { ...facts, command, reply });
     }
     this.#session.close(`The server answered ${command} out of turn`);
-    const delivery = command === CONTENT ? "unknown" : facts.delivery;
+    const delivery = this.#mayHaveArrived ? "unknown" : facts.delivery;
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { ...facts, command, reply, delivery });
   }
 }
@@ -239,11 +260,6 @@ class Exchange {
 /** What an error has to say where earlier transactions have brought the message to some: it must not be sent to all once more. */
 function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
   return { accepted, rejected, ...(accepted.length > 0 && { delivery: "unknown" }) };
-}
-
-function command(verb: string, args: string): Pick<Command, "verb" | "label" | "octets"> {
-  const label = commandLine(verb, args);
-  return { verb, label, octets: encodeLine(label) };
 }
 
 async function settled(asked: readonly Asked[]): Promise<void> {
@@ -280,5 +296,6 @@ function sendLoneDot(session: Session): void {
   session.issue({ verb: ".", content: { next, cancel: () => {} }, timeout: session.options.timeouts.quit }).catch(() => {});
 }
 
+const DATA: Line = line("DATA", "");
 const GO_AHEAD = 354;
 const CONTENT = "the message";

@@ -38,13 +38,19 @@ export async function runTransaction(session: Session, message: PreparedMessage,
   session.assertLegal("MAIL");
   const envelope = planEnvelope(session, message);
   const waiting = grouped(session, message, envelope);
+  const limit = session.extensions.limit("MAILMAX") ?? Infinity;
+  const room = limit - session.mails;
+  if (waiting.length > room) throw noRoom(limit, waiting.length);
   const transactions: TransactionResult[] = [];
   const refusals: SmtpReplyError[] = [];
   const accepted: RecipientReply[] = [];
   const rejected: RecipientReply[] = [];
+  let begun = 0;
   for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
     try {
-      const delivered = await exchange({ session, message, envelope: { ...envelope, recipients: group }, before: { accepted, rejected }, signal });
+      const before = { accepted, rejected };
+      const mayBeFollowed = ++begun + waiting.length < room;
+      const delivered = await exchange({ session, message, envelope: { ...envelope, recipients: group }, before, mayBeFollowed, signal });
       transactions.push(resultOf(delivered));
       accepted.push(...delivered.accepted);
       rejected.push(...delivered.rejected);
@@ -54,13 +60,28 @@ export async function runTransaction(session: Session, message: PreparedMessage,
       // Other recipients may fare better, unless there is nobody left to ask.
       if (session.hasEnded && waiting.length > 0) throw error;
       refusals.push(error);
-      const told = new Map(error.rejected.map((recipient) => [recipient.address, recipient]));
-      rejected.push(...group.map(({ address }) => told.get(address) ?? { address, reply: error.reply! }));
+      rejected.push(...refusedOf(group, error, rejected.length));
     }
   }
   const [first] = transactions;
   if (first !== undefined) return { ...first, accepted, rejected, transactions };
   throw refusals.length === 1 ? refusals[0] : refusedAltogether(refusals[0]!, rejected);
+}
+
+/** Everybody in `group`, with the reply that refused them: their own where there is one. The first `known` of the error were told before. */
+function refusedOf(group: readonly PlannedRecipient[], error: SmtpReplyError, known: number): RecipientReply[] {
+  const told = error.rejected.slice(known);
+  return group.map(({ address }) => {
+    // They stand in the same order, and an address may stand there twice.
+    return told[0]?.address === address ? told.shift()! : { address, reply: error.reply! };
+  });
+}
+
+function noRoom(limit: number, transactions: number): SmtpUnsupportedError {
+  const isTooMany = transactions > limit;
+  const hint = isTooMany ? "send to fewer recipients at a time" : "open another connection";
+  const facts = { phase: "local", transient: !isTooMany, hint } as const;
+  return new SmtpUnsupportedError("unsupported", `The server takes ${limit} messages on one connection`, facts);
 }
 
 function resultOf({ accepted, rejected, reply }: Delivered): TransactionResult {

@@ -1,5 +1,13 @@
 /** Why a connection ends, told to each task in its own words. */
-import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
+import {
+  SmtpBodyError,
+  SmtpConnectionError,
+  type SmtpError,
+  type SmtpErrorFacts,
+  SmtpProtocolError,
+  SmtpSecurityError,
+  SmtpUnsupportedError,
+} from "../errors.ts";
 
 /** Makes the error of a failure for one task. */
 export type Failure = (facts: SmtpErrorFacts) => SmtpError;
@@ -19,6 +27,17 @@ export function aborted(reason: unknown): Failure {
 export function closedByAbort(reason: unknown): Failure {
   const message = "The connection was closed when a command under way was aborted";
   return (facts) => new SmtpConnectionError("closed", message, { ...facts, transient: true, cause: reason });
+}
+
+/** The error of a message's source that failed; content that breaks what was promised of it says so itself. */
+export function sourceFailure(cause: unknown, facts: SmtpErrorFacts): SmtpError {
+  if (cause instanceof SmtpUnsupportedError) return cause;
+  return new SmtpBodyError("The message's source failed while it was sent", { ...facts, cause });
+}
+
+/** The error of a message's source that is too slow for any server. */
+export function sourceTimeout(facts: SmtpErrorFacts): SmtpBodyError {
+  return new SmtpBodyError("The message's source gave nothing for too long", facts);
 }
 
 /** A message's source failed in the middle of DATA, which can be left in no other way without the dot. */

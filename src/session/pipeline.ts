@@ -15,7 +15,7 @@
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
-import { SmtpBodyError, SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
+import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
 import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -23,7 +23,7 @@ import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout } from "./failures.ts";
 import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
@@ -85,11 +85,12 @@ export class Pipeline {
     return this.#failure !== undefined;
   }
 
-  /** Queues `task`. All that is queued in one tick leaves in one write, where the server allows it. */
-  enqueue(task: Task): void {
+  /** Queues `task`, first where its reply is owed already. All that is queued in one tick leaves in one write, where the server allows it. */
+  enqueue(task: Task, isOwed = false): void {
     // What the server said before the end is not lost.
     if (this.#failure !== undefined) return this.#claim(task) ? undefined : task.fail(this.#failure(factsOf(task)));
-    this.#unsent.push(task);
+    if (isOwed) this.#unsent.unshift(task);
+    else this.#unsent.push(task);
     task.isQueued = true;
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
@@ -288,9 +289,7 @@ export class Pipeline {
       return await content.next();
     } catch (cause) {
       if (this.#failure !== undefined || this.#awaiting[0] !== task) return undefined;
-      const facts = { ...factsOf(task), cause };
-      const error = cause instanceof SmtpError ? cause : new SmtpBodyError("The message's source failed while it was sent", facts);
-      this.#sourceFailed(task, error);
+      this.#sourceFailed(task, sourceFailure(cause, factsOf(task)));
       return undefined;
     }
   }
@@ -388,7 +387,7 @@ export class Pipeline {
     if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
     const late = this.#awaiting[0];
     if (this.#isSourceAwaited && late !== undefined) {
-      return this.#sourceFailed(late, new SmtpBodyError("The message's source gave nothing for too long", factsOf(late)));
+      return this.#sourceFailed(late, sourceTimeout(factsOf(late)));
     }
     const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
     const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;

@@ -13,6 +13,12 @@ export class Queue<T> {
     this.#items.push(item);
   }
 
+  /** Puts `item` before all others. */
+  unshift(item: T): void {
+    if (this.#head > 0) this.#items[--this.#head] = item;
+    else this.#items.unshift(item);
+  }
+
   /** The first item, which stays where it is. */
   peek(): T | undefined {
     for (; this.#head < this.#items.length; this.#drop()) {

@@ -44,6 +44,8 @@ export interface Command {
   /** Milliseconds; default by the table. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the server owes the reply already: it comes before those to all that is queued, wherever the session stands by then. */
+  readonly isOwed?: boolean;
   /** Asked right before it is written: `true` takes it out of the queue, resolved with `undefined`. */
   readonly mayBeSkipped?: () => boolean;
   /** Called with the reply before anything more is written, and with what was known of the message before it. */
@@ -135,12 +137,12 @@ export class Session {
    */
   issue(command: Command): Promise<Reply | undefined> {
     const rule = ruleOf(command.verb);
-    const { signal, label = command.verb } = command;
+    const { signal, label = command.verb, isOwed = false } = command;
     const found = this.#predict();
     return new Promise((resolve, reject) => {
-      this.assertLegal(command.verb, label);
+      if (!isOwed) this.assertLegal(command.verb, label);
       if (signal?.aborted) {
-        const facts = { phase: rule.phase, command: label, ...command.about?.(), cause: signal.reason };
+        const facts = { phase: rule.phase, command: label, ...command.about?.("not-sent"), cause: signal.reason };
         throw new SmtpConnectionError("aborted", `${label} was aborted`, facts);
       }
       const forget = () => {
@@ -177,10 +179,12 @@ export class Session {
           reject(error);
         },
       };
-      this.#pending.set(task, rule);
-      this.#predicted = hoped(found, rule);
+      if (!isOwed) {
+        this.#pending.set(task, rule);
+        this.#predicted = hoped(found, rule);
+      }
       if (signal !== undefined) this.#listen(signal, task);
-      this.#pipeline.enqueue(task);
+      this.#pipeline.enqueue(task, isOwed);
     });
   }
 
@@ -268,7 +272,7 @@ export class Session {
     if (this.hasEnded) return;
     const hope = hoped(this.#state, rule);
     if (reply !== undefined) this.#state = after(this.#state, rule, reply);
-    if (this.#state !== hope) this.#predicted = undefined;
+    if (this.#state !== hope || verb === RECIPIENT_REPLY) this.#predicted = undefined;
     if (reply === undefined || !reply.isPositive) return;
     if (rule.phase === "mail") this.#mails++;
     if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);

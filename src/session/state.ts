@@ -71,8 +71,8 @@ const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   // The server fetches the octets itself, which may take as long as the end of a message does.
   BURL: { ...CHUNK, timeout: "final" },
   "BURL LAST": LAST_CHUNK,
-  // A reply to a message of LMTP behind the first: one for each recipient (RFC 2033 section 4.2).
-  "recipient's reply": { legal: ["ready"], phase: "data", timeout: "final" },
+  // A reply to a message of LMTP behind the first: one for each recipient (RFC 2033 sections 4.2 and 4.3). One yes ends a transaction by BDAT.
+  "recipient's reply": { legal: ANY, positive: { rcpt: "ready", bdat: "ready" }, phase: "data", timeout: "final" },
   RSET: { legal: ANY, positive: TRANSACTION_ENDS, followable: true, phase: "rset", timeout: "command" },
   VRFY: ASKS,
   EXPN: ASKS,

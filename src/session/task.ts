@@ -22,8 +22,8 @@ export interface Task {
   /** What of it is a secret, as it stands on the wire; its replies are cleared of it, and its challenges left out of logs. */
   readonly secret?: string | undefined;
   readonly phase: SmtpPhase;
-  /** What an error should say besides, asked when there is one. */
-  readonly about?: () => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
+  /** What an error should say besides, asked when there is one, and told what is known of the message. */
+  readonly about?: (delivery: Delivery) => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
   /** A command line, or raw octets. */
   readonly octets?: Uint8Array;
   /** A message's content, in place of `octets`. */
@@ -55,7 +55,7 @@ export interface Task {
 /** What an error says of `task`. */
 export function factsOf(task: Task): SmtpErrorFacts {
   const { phase, label, delivery } = task;
-  const about = task.about?.();
+  const about = task.about?.(delivery);
   return { phase, command: label, ...about, delivery: delivery === "unknown" ? delivery : about?.delivery ?? delivery };
 }
 

@@ -229,3 +229,33 @@ conversation(
     assertEquals([error.transient, error.delivery, client.isClosed], [true, "not-sent", false]);
   },
 );
+
+conversation(
+  "SmtpClient.send leaves recipients rejected for whom there was no room where the server takes no further message",
+  `
+  ${hello("LIMITS MAILMAX=1")}
+  ${envelope("b@y.test", "c@Y.test")}
+  S: 250 ok
+  S: 250 ok
+  S: 452 4.5.3 too many
+  ${CONTENT}
+  S: 250 ok
+  ${BYE}`,
+  async (server) => {
+    await using client = await connectTo(server);
+    const { accepted, rejected } = await client.send({ ...MESSAGE, to: ["b@y.test", "c@Y.test"] });
+    assertEquals([accepted.map(({ address }) => address), rejected.map(({ address }) => address)], [["b@y.test"], ["c@Y.test"]]);
+  },
+);
+
+conversation(
+  "SmtpClient.send begins no message whose transactions the server does not take on one connection",
+  `
+  ${hello("LIMITS RCPTMAX=1 MAILMAX=2")}
+  ${BYE}`,
+  async (server) => {
+    await using client = await connectTo(server);
+    const error = await assertRejects(() => client.send(MESSAGE), SmtpUnsupportedError, "2 messages");
+    assertEquals([error.phase, error.delivery, error.transient], ["local", "not-sent", false]);
+  },
+);

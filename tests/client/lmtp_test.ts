@@ -190,40 +190,6 @@ conversation(
     const { accepted, rejected } = await client.send(MESSAGE);
     assertEquals(accepted.map(({ reply }) => reply.text), ["saved b", "saved d"]);
     assertEquals(rejected.length, 1);
-    assertEquals(server.writes.length, 3);
-  },
-);
-
-conversation(
-  "SmtpClient.send takes one refusal of the last chunk for all when nobody was accepted",
-  `
-  S: 220 mx.example LMTP
-  C: LHLO client.test
-  S: 250-mx.example
-  S: 250-PIPELINING
-  S: 250 CHUNKING
-  C: MAIL FROM:<a@x.test>
-  C: RCPT TO:<b@y.test>
-  S: 250 ok
-  S: 250 ok
-  C: BDAT 7 LAST
-  C: hello
-  S: 250 saved
-  C: MAIL FROM:<a@x.test>
-  C: RCPT TO:<b@y.test>
-  C: BDAT 7 LAST
-  C: hello
-  S: 250 ok
-  S: 550 no
-  S: 503 no recipients
-  C: RSET
-  S: 250 ok
-  ${BYE}`,
-  async (server) => {
-    await using client = await lmtpTo(server);
-    await client.send({ ...MESSAGE, to: "b@y.test" });
-    const error = await assertRejects(() => client.send({ ...MESSAGE, to: "b@y.test" }), SmtpReplyError, "550 no");
-    assertEquals(error.phase, "rcpt");
   },
 );
 

@@ -13,12 +13,13 @@ export class ChunkServer {
   /** The octets of every chunk, one behind the other. */
   content = "";
 
-  constructor(answer: (command: string, server: ChunkServer) => string | undefined) {
+  constructor(answer: (command: string, server: ChunkServer) => string | undefined, keywords: readonly string[] = ["PIPELINING", "CHUNKING"]) {
+    const hello = ["250-mx", ...keywords.slice(0, -1).map((keyword) => `250-${keyword}`), `250 ${keywords.at(-1)}`].join("\r\n");
     this.#manual = new ManualServer((text, server) => {
       this.#unread += text;
       for (let command = this.#next(); command !== undefined; command = this.#next()) {
         this.commands.push(command);
-        const reply = command.startsWith("EHLO") ? "250-mx\r\n250-PIPELINING\r\n250 CHUNKING" : answer(command, this);
+        const reply = /^[EL]HLO/.test(command) ? hello : answer(command, this);
         if (reply !== undefined) server.say(`${reply}\r\n`);
       }
     });
