@@ -327,14 +327,14 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    this.fail(endedBy(error ?? this.#writeError?.cause));
+    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.secrets !== undefined));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
-    const reply = task?.secret === undefined ? said : said.without(task.secret);
-    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secret !== undefined));
+    const reply = task?.secrets === undefined ? said : said.without(task.secrets);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secrets !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
