@@ -3,16 +3,17 @@ import { type MessageBody, prepareBody } from "./body.ts";
 import { bdat } from "./chunks.ts";
 import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
-import { checkBoolean, checkMechanismName, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
+import { checkBoolean, checkMechanismName, checkOctets, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
 import type { Command, Session } from "./session/session.ts";
 import type { SessionState } from "./session/state.ts";
 import type { TlsOptions } from "./transport/socket.ts";
-import { encodeBase64 } from "./wire/base64.ts";
+import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
 import { commandLine, encodeLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { Extensions } from "./wire/extensions.ts";
-import { checkClientName, forwardPath, reversePath } from "./wire/path.ts";
+import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
+import { decodeText } from "./wire/text.ts";
 
 /** Options of every verb. */
 export interface CallOptions {
@@ -189,7 +190,7 @@ export class SmtpConnection implements AsyncDisposable {
   async bdat(chunk: Uint8Array, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("CHUNKING");
     const { last = false, signal, timeout } = options;
-    return await this.#issue({ ...bdat(chunk, checkBoolean("last", last)), signal, timeout });
+    return await this.#issue({ ...bdat(checkOctets("chunk", chunk), checkBoolean("last", last)), signal, timeout });
   }
 
   /**
@@ -200,7 +201,7 @@ export class SmtpConnection implements AsyncDisposable {
   async burl(url: string | URL, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("BURL");
     const { last = false, signal, timeout } = options;
-    const label = commandLine("BURL", `${url}${checkBoolean("last", last) ? " LAST" : ""}`);
+    const label = commandLine("BURL", `${checkUrl(url)}${checkBoolean("last", last) ? " LAST" : ""}`);
     return await this.#issue({ verb: last ? "BURL LAST" : "BURL", label, octets: encodeLine(label), signal, timeout });
   }
 
@@ -241,7 +242,7 @@ export class SmtpConnection implements AsyncDisposable {
 
   /** ATRN, for `domains` where some are given. A 2yz makes the server the client, as with {@linkcode turn} (RFC 2645 section 4). */
   async atrn(domains: readonly string[] = [], options?: CallOptions): Promise<Reply> {
-    return await this.#command("ATRN", domains.join(","), options);
+    return await this.#command("ATRN", checkDomains(domains), options);
   }
 
   /**
@@ -301,14 +302,14 @@ export class SmtpConnection implements AsyncDisposable {
   /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
   async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
     const line = commandLine(verb, args);
-    const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST$/i.test(args) ? " LAST" : ""}`;
+    const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
     return await this.#issue({ verb: known, label: line, octets: encodeLine(line), ...options });
   }
 
   /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
   async sendRaw(octets: Uint8Array, options?: Pick<CallOptions, "signal">): Promise<void> {
-    await this.#session.issue({ verb: "raw", octets, isAnswered: false, ...options });
+    await this.#session.issue({ verb: "raw", octets: checkOctets("octets", octets), isAnswered: false, ...options });
   }
 
   /** Waits for one reply that no verb of this class asked for. */
@@ -357,8 +358,8 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
-    const secret = line.replace(/^AUTH\s+\S+\s*/i, "");
-    return await this.#issue({ verb, label, secret, octets: encodeLine(line, label), ...options });
+    const secrets = secretsOf(line.replace(/^AUTH\s+\S+\s*/i, ""));
+    return await this.#issue({ verb, label, secrets, octets: encodeLine(line, label), ...options });
   }
 
   async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {
@@ -372,6 +373,13 @@ export class SmtpConnection implements AsyncDisposable {
     if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
     return reply;
   }
+}
+
+/** What stands on the wire, and the password or the token in it: a server may repeat either. */
+function secretsOf(response: string): readonly string[] {
+  const fields = decodeText(decodeBase64(response) ?? new Uint8Array(0)).replaceAll("\x01", "\0").split("\0").filter((field) => field !== "");
+  const last = fields.at(-1)?.replace(/^auth=Bearer /, "");
+  return last === undefined ? [response] : [response, last];
 }
 
 /** The session behind `connection`, for the high level, which speaks on the same one. */

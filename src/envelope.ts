@@ -10,7 +10,7 @@ import type { Command, Session } from "./session/session.ts";
 import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
-import { hasNonAscii } from "./wire/text.ts";
+import { hasNonAscii, quoted } from "./wire/text.ts";
 
 /** One RCPT. */
 export interface PlannedRecipient {
@@ -109,9 +109,16 @@ function mailParameters(extensions: Extensions, { body }: PreparedMessage, frami
   };
 }
 
-/** All parameters in one; what comes later outranks what came before. */
+/**
+ * All parameters in one; what comes later outranks what came before.
+ *
+ * @throws {TypeError} When an extension gives something else, a promise for one, which would be taken for no wish at all.
+ */
 function merged(parameters: readonly (EsmtpParameters | undefined)[]): EsmtpParameters {
-  return Object.fromEntries(parameters.flatMap((some) => Object.entries(some ?? {})));
+  return Object.fromEntries(parameters.flatMap((some) => {
+    if (some === undefined || (typeof some === "object" && some !== null && !(some instanceof Promise))) return Object.entries(some ?? {});
+    throw new TypeError(`Cannot use what an extension gives as parameters as it must be an object: current value is ${quoted(some)}`);
+  }));
 }
 
 const LOCAL: SmtpErrorFacts = { phase: "local" };

@@ -214,6 +214,12 @@ export function checkText(name: string, value: string): string {
   throw wrong(name, "text, not empty and without control characters", value);
 }
 
+/** @throws {TypeError} When `value` is no Uint8Array. */
+export function checkOctets(name: string, value: Uint8Array): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw wrong(name, "a Uint8Array", value);
+}
+
 /** @throws {TypeError} When `value` is not `true` or `false`. */
 export function checkBoolean(name: string, value: boolean): boolean {
   if (typeof value === "boolean") return value;

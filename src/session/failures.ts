@@ -45,8 +45,9 @@ export function closedBySource(error: SmtpError): Failure {
   return (facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error });
 }
 
-/** The stream of replies has come to its end, by `cause` where there is one. */
-export function endedBy(cause: unknown): Failure {
+/** The stream of replies has come to its end, by `cause` where there is one. What is no reply may be a secret itself, come back. */
+export function endedBy(cause: unknown, mayBeSecret: boolean): Failure {
+  if (cause instanceof SmtpProtocolError && mayBeSecret) return (facts) => new SmtpProtocolError("The server answered with what is no reply", facts);
   if (cause instanceof SmtpProtocolError) return (facts) => new SmtpProtocolError(cause.message, { ...facts, cause });
   // A platform may tell only now that its handshake has failed.
   if (cause instanceof SmtpSecurityError) return (facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause });

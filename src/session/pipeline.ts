@@ -234,7 +234,7 @@ export class Pipeline {
 
   #await(task: Task): void {
     this.#awaiting.push(task);
-    if (this.#awaiting.length === 1) this.#deadline.set(task.timeout);
+    if (this.#awaiting.length === 1 && this.#writeError === undefined) this.#deadline.set(task.timeout);
   }
 
   async #launch(flight: Uint8Array): Promise<void> {
@@ -327,14 +327,14 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    this.fail(endedBy(error ?? this.#writeError?.cause));
+    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.secrets !== undefined));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
-    const reply = task?.secret === undefined ? said : said.without(task.secret);
-    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secret !== undefined));
+    const reply = task?.secrets === undefined ? said : said.without(task.secrets);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secrets !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
@@ -355,8 +355,8 @@ export class Pipeline {
     // Content cannot be broken off politely: after an early reply the connection is of no use.
     if (isEarly || code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
     else if (task.isLast && reply.isPositive) this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
-    else if (this.#writeError !== undefined && next === undefined) this.#onEndOfStream(undefined);
-    else this.#flush();
+    else if (this.#writeError === undefined) this.#flush();
+    else if (next === undefined && this.#receipt() === undefined) this.#onEndOfStream(undefined);
   }
 
   /** The first in the queue where it only waits for a reply: that needs no write, so it need not wait for the end of one. */

@@ -35,8 +35,8 @@ export interface Command {
   readonly verb: string;
   /** The command in logs and errors, redacted; default `verb`. */
   readonly label?: string;
-  /** See `Task.secret`. */
-  readonly secret?: string | undefined;
+  /** See `Task.secrets`. */
+  readonly secrets?: readonly string[] | undefined;
   readonly octets?: Uint8Array;
   readonly content?: Content;
   /** Whether a reply is owed; default `true`. */
@@ -151,7 +151,7 @@ export class Session {
       };
       const task: Task = {
         label,
-        secret: command.secret,
+        secrets: command.secrets,
         phase: rule.phase,
         ...(command.about && { about: command.about }),
         ...(command.octets && { octets: command.octets }),

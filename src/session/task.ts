@@ -19,8 +19,8 @@ export interface Content {
 export interface Task {
   /** The command in logs and errors, redacted. */
   readonly label: string;
-  /** What of it is a secret, as it stands on the wire; its replies are cleared of it, and its challenges left out of logs. */
-  readonly secret?: string | undefined;
+  /** What of it is a secret, as it stands on the wire and in the clear; its replies are cleared of it, and its challenges left out of logs. */
+  readonly secrets?: readonly string[] | undefined;
   readonly phase: SmtpPhase;
   /** What an error should say besides, asked when there is one, and told what is known of the message. */
   readonly about?: (delivery: Delivery) => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;

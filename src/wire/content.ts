@@ -32,12 +32,16 @@ export function contentFacts(content: Uint8Array): ContentFacts {
   return { octets: content.length + lone + open, isEightBit: isAnyEightBit, isHeaderEightBit, hasLoneLineEnd: lone > 0 };
 }
 
-/** Where the empty line behind the headers begins; the end of the content where there is none. */
+/** Where the empty line behind the headers begins; the end of the content where there is none. Each line may end in CRLF, CR or LF. */
 function headerLength(content: Uint8Array): number {
+  let cr = -1;
+  let lf = -1;
   for (let start = 0; start < content.length;) {
-    const end = find(content, LF, start);
-    if (end === start || (end === start + 1 && content[start] === CR)) return start;
-    start = end + 1;
+    if (cr < start) cr = find(content, CR, start);
+    if (lf < start) lf = find(content, LF, start);
+    const end = Math.min(cr, lf);
+    if (end === start) return start;
+    start = lf === cr + 1 ? lf + 1 : end + 1;
   }
   return content.length;
 }

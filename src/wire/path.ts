@@ -32,6 +32,8 @@ const DOT_ATOM = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+$/u;
 const QUOTED_CHARACTER = /^[ !#-[\]-~\u0080-\u{10ffff}]$/u;
 const ESCAPED_CHARACTER = /^[ -~]$/;
 const LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}\u00b7\u200c\u200d-]*[\p{L}\p{M}\p{N}])?$/u;
+/** What IDNA maps to nothing, joiners apart, and a capital that it maps to "ss" or to "ß", by its version: either way to another domain. */
+const MAPPED = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|\u1e9e/u;
 const ASCII_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
 const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
 
@@ -117,6 +119,28 @@ export function checkClientName(name: string): string {
   return name;
 }
 
+/**
+ * The argument of ATRN: domains with commas between them; empty where there are none (RFC 2645 section 5.2).
+ *
+ * @throws {TypeError} When it is no list of domains.
+ */
+export function checkDomains(domains: readonly string[]): string {
+  const isList = Array.isArray(domains) && domains.every((domain) => typeof domain === "string" && !hasNonAscii(domain) && isDomain(domain));
+  if (isList) return domains.join(",");
+  throw new TypeError(`Cannot use domains in ATRN as it must be a list of domains in ASCII: current value is ${quoted(String(domains))}`);
+}
+
+/**
+ * The URL of a BURL command. A space in it would make an argument of its own of what comes behind it (RFC 4468 section 3).
+ *
+ * @throws {TypeError} When it is no absolute URL in printable ASCII.
+ */
+export function checkUrl(url: string | URL): string {
+  const text = String(url);
+  if (/^[!-~]+$/.test(text) && URL.canParse(text)) return text;
+  throw new TypeError(`Cannot use url in BURL as it must be an absolute URL in ASCII, without spaces: current value is ${quoted(text)}`);
+}
+
 /** The address literal of an IP address: `[192.0.2.1]`, `[IPv6:2001:db8::1]`; `undefined` when it is none. */
 export function addressLiteral(ip: string): string | undefined {
   const literal = ip.includes(":") ? `[IPv6:${ip}]` : `[${ip}]`;
@@ -144,7 +168,7 @@ function quotedStringEnd(text: string): number {
 
 function isDomain(text: string): boolean {
   // Only the form that IDNA maps to itself: a full-width letter or dot would name another host once a server maps it.
-  if (text.normalize("NFKC") !== text) return false;
+  if (text.normalize("NFKC") !== text || MAPPED.test(text)) return false;
   return text.split(".").every((label) => (hasNonAscii(label) ? LABEL : ASCII_LABEL).test(label) && encodeText(label).length <= MAX_LABEL * 4);
 }
 

@@ -101,6 +101,25 @@ for (const [mechanism, message, dummy] of [["OAUTHBEARER", bearer, "C: AQ=="], [
 }
 
 conversation(
+  "connect shows no token that the server repeats in its refusal",
+  `
+  ${hello("XOAUTH2")}
+  C: AUTH XOAUTH2 ${xoauth(token)}
+  S: 535 5.7.8 ${token} has expired
+  ${BYE}`,
+  async (server) => {
+    const events: unknown[] = [];
+    const auth = { username, accessToken: token };
+    const error = await assertRejects(
+      () => connectTo(server, { auth, allowCleartextAuth: true, trace: (event) => events.push(event) }),
+      SmtpAuthError,
+      "*** has expired",
+    );
+    assertEquals(`${error.stack}${JSON.stringify(error)}${JSON.stringify(events)}`.includes(token), false);
+  },
+);
+
+conversation(
   "connect asks for one more token on a plain 535 too, and for no third one",
   `
   ${hello("OAUTHBEARER XOAUTH2")}

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { ConnectOptions, SendResult } from "@posthorn/smtp";
 import { connectTo, facts, rejection } from "../support/client.ts";
+import { cutting, splitAt } from "../support/cutting.ts";
 import { FakeClock, settled } from "../support/fake_clock.ts";
 import { ScriptedServer } from "../support/script.ts";
 
@@ -64,13 +65,7 @@ Deno.test("SmtpClient comes to the same outcome with the replies split at every 
   const expected = summary(await session(new ScriptedServer(SCRIPT)));
   let tried = 0;
   for (let at = 1; at < TOTAL; at++) {
-    let seen = 0;
-    const server = new ScriptedServer(SCRIPT, function* (reply) {
-      const cut = at - seen;
-      seen += reply.length;
-      if (cut <= 0 || cut >= reply.length) yield reply;
-      else yield* [reply.slice(0, cut), reply.slice(cut)];
-    });
+    const server = new ScriptedServer(SCRIPT, splitAt(at));
     assertEquals(summary(await session(server)), expected, `split at ${at}`);
     server.check();
     tried++;
@@ -92,28 +87,6 @@ function expected(octets: number): { phase: string; accepted: number; rejected: 
   throw new Error("nothing is cut off");
 }
 
-/** Hands on `octets` octets of what the server says and no more; then what `end` does comes to pass. */
-function cutting(server: ScriptedServer, octets: number, end: (controller: ReadableStreamDefaultController<Uint8Array>) => void) {
-  return () => {
-    const socket = server.socket();
-    const reader = socket.readable.getReader();
-    let left = octets;
-    return Promise.resolve({
-      ...socket,
-      readable: new ReadableStream<Uint8Array>({
-        async pull(controller): Promise<void> {
-          if (left === 0) return end(controller);
-          const { value } = await reader.read();
-          if (value === undefined) return;
-          const seen = value.slice(0, left);
-          left -= seen.length;
-          controller.enqueue(seen);
-        },
-      }, { highWaterMark: 0 }),
-    });
-  };
-}
-
 for (const end of ["close", "reset", "stall"] as const) {
   Deno.test(`SmtpClient says the right delivery when the server's octets end anywhere (${end})`, async () => {
     let tried = 0;
@@ -121,10 +94,7 @@ for (const end of ["close", "reset", "stall"] as const) {
     for (let octets = 0; octets < TOTAL; octets++) {
       const server = new ScriptedServer(SCRIPT);
       const clock = new FakeClock();
-      const dial = cutting(server, octets, (controller) => {
-        if (end === "close") controller.close();
-        if (end === "reset") controller.error(new Error("connection reset"));
-      });
+      const dial = cutting(server, octets, end);
       const ended = rejection(session(server, { dial, clock }));
       if (end === "stall") {
         for (let turn = 0; turn < 4; turn++) await settled();

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { connect, SmtpBodyError, SmtpConnectionError, SmtpProtocolError, SmtpReplyError, SmtpUnsupportedError } from "@posthorn/smtp";
 import { BYE, reaching } from "../support/client.ts";
-import { settled } from "../support/fake_clock.ts";
+import { FakeClock, settled } from "../support/fake_clock.ts";
 import { ManualServer, PIPELINING } from "../support/manual.ts";
 import { conversation, type ScriptedServer } from "../support/script.ts";
 
@@ -364,3 +364,19 @@ conversation(
     assertEquals([error.transient, error.delivery], [true, "not-sent"]);
   },
 );
+
+for (const protocol of ["smtp", "lmtp"] as const) {
+  Deno.test(`SmtpClient.send believes the yes of a server that took the message and then no octet more (${protocol})`, async () => {
+    const server = new ManualServer((text, server) => {
+      if (/^[EL]HLO/.test(text)) return server.say(PIPELINING);
+      if (text.startsWith("MAIL")) return server.say("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+      return Promise.reject(new Error("broken pipe"));
+    });
+    const client = await connect(server.options({ protocol, clock: new FakeClock() }));
+    const sending = client.send(MESSAGE);
+    for (let turn = 0; turn < 5; turn++) await settled();
+    server.say(protocol === "lmtp" ? "250 saved b\r\n250 saved c\r\n" : "250 queued\r\n");
+    assertEquals((await sending).accepted.length, 2);
+    client.close();
+  });
+}

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SmtpUnsupportedError } from "@posthorn/smtp";
 import { BYE, connectTo } from "../support/client.ts";
-import { conversation } from "../support/script.ts";
+import { conversation, ScriptedServer } from "../support/script.ts";
 import { dsn } from "@posthorn/smtp/extensions";
 
 function script(keywords: readonly string[], from: string, to: string, content: string): string {
@@ -70,6 +70,37 @@ conversation(
     assertEquals(accepted[0]?.address, "b@straße.日本語.test");
   },
 );
+
+Deno.test("SmtpClient.send refuses a domain that is mapped to another one, or to one here and to another there", async () => {
+  const server = new ScriptedServer("S: 220 mx\nC: EHLO client.test\nS: 250 mx\nS: {silence}");
+  const client = await connectTo(server);
+  const others = [
+    "goo\u034fgle.test",
+    "ü\ufe0f.test",
+    "ü\u{e0100}.test",
+    "ü\u180b.test",
+    "straẞe.test",
+    "goo\uff47le.test",
+    "a\u3002test",
+    "１.２.３.４",
+  ];
+  for (const domain of [...others, "\u1160ü.test", "ü\u00ad.test", "ü\u200b.test"]) {
+    for (const message of [{ from: "a@x.test", to: `b@${domain}` }, { from: `b@${domain}`, to: "a@x.test" }]) {
+      await assertRejects(() => client.send({ ...message, body: "hello" }), TypeError, "mailbox", domain);
+    }
+  }
+  client.close();
+});
+
+Deno.test("SmtpClient.send knows that a domain has no form in ASCII", async () => {
+  const server = new ScriptedServer("S: 220 mx\nC: EHLO client.test\nS: 250 mx\nS: {silence}");
+  const client = await connectTo(server);
+  for (const domain of ["ü.xn--a", "xn--ü.test", "bücher.1", "bücher.0x1", `${"ü".repeat(60)}.test`]) {
+    const error = await assertRejects(() => client.send({ from: "a@x.test", to: `b@${domain}`, body: "hello" }), SmtpUnsupportedError, "SMTPUTF8");
+    assertEquals([error.phase, error.recipient], ["local", `b@${domain}`]);
+  }
+  client.close();
+});
 
 conversation(
   "SmtpClient.send writes an original recipient as it is where SMTPUTF8 is said",

@@ -68,6 +68,13 @@ const FAILURES: [what: string, script: string, options?: ConnectOptions][] = [
   ["the server breaks off", "S: 250 AUTH PLAIN\nC: AUTH PLAIN {secret}\nS: {reset}"],
   ["the server answers nonsense", "S: 250 AUTH PLAIN\nC: AUTH PLAIN {secret}\nS: nonsense"],
   ["the server asks on and on", "S: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 a\nC: YWxpY2U=\nS: 334 b\nC: {secret}\nS: 334 c\nC: *\nS: 501 no"],
+  ["the server repeats the line", "S: 250 AUTH PLAIN\nC: AUTH PLAIN {secret}\nS: 535 what is {secret}?"],
+  ["the server repeats the password", `S: 250 AUTH PLAIN\nC: AUTH PLAIN {secret}\nS: 535-alice has no\nS: 535 password "${SECRET}"`],
+  [
+    "the server repeats the password of LOGIN",
+    `S: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 a\nC: YWxpY2U=\nS: 334 b\nC: {secret}\nS: 535 no ${SECRET} here`,
+  ],
+  ["the server is an echo", "S: 250 AUTH PLAIN\nC: AUTH PLAIN {secret}\nS: AUTH PLAIN {secret}"],
   ["TLS is missing", "S: 250 AUTH PLAIN", { allowCleartextAuth: false }],
   ["AUTH is missing", "S: 250 HELP"],
 ];

@@ -17,6 +17,17 @@ Deno.test("contentFacts counts what SIZE counts: every line ended by CRLF, no do
   }
 });
 
+Deno.test("contentFacts tells the headers from the body, whatever ends their lines", () => {
+  for (const end of ["\r\n", "\n", "\r"]) {
+    const isHeaderEightBit = (...lines: string[]) => contentFacts(bytes(lines.join(end))).isHeaderEightBit;
+    assertEquals(isHeaderEightBit("Subject: a", "", "ä"), false, JSON.stringify(end));
+    assertEquals(isHeaderEightBit("Subject: a", " ä", "", "b"), true, JSON.stringify(end));
+    assertEquals(isHeaderEightBit("", "ä"), false, JSON.stringify(end));
+    assertEquals(isHeaderEightBit("ä"), true, JSON.stringify(end));
+  }
+  assertEquals(contentFacts(bytes("A: a\r\n\rä\n")).isHeaderEightBit, false);
+});
+
 Deno.test("isEightBit finds an octet above 127 at any place of any view", () => {
   const octets = new Uint8Array(40).fill(127);
   for (let from = 0; from < 9; from++) {
