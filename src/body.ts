@@ -7,7 +7,7 @@ import type { Clock } from "./session/clock.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { DotStuffer, type LineEndings } from "./wire/dot_stuffer.ts";
-import { concat } from "./wire/octets.ts";
+import { concat, gathered } from "./wire/octets.ts";
 import { encodeText, quoted } from "./wire/text.ts";
 
 /**
@@ -172,7 +172,7 @@ class FramedContent implements Content {
           const chunk = await (late === undefined ? this.#reading : Promise.race([this.#reading, late.promise]));
           if (chunk === "late") break;
           this.#reading = undefined;
-          if (chunk === undefined) return { octets: concat([...parts, this.#framer.finish()]), last: true };
+          if (chunk === undefined) return { parts: gathered([...parts, this.#framer.finish()]), last: true };
           this.#rest = chunk;
         }
         const block = this.#rest.subarray(0, BLOCK);
@@ -184,7 +184,7 @@ class FramedContent implements Content {
     } finally {
       late?.cancel();
     }
-    return { octets: concat(parts), last: false };
+    return { parts: gathered(parts), last: false };
   }
 
   cancel(reason: unknown): void {

@@ -2,22 +2,28 @@
  * A message's content by BDAT (RFC 3030): chunk behind chunk, several under way where the server pipelines, each in memory only until it is answered.
  * Chunks are counted, so a source that fails, or a chunk that is refused, costs the transaction and not the connection.
  */
-import { type Delivery, SmtpConnectionError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
+import { SmtpConnectionError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
 import { bounded } from "./session/bounded.ts";
 import { sourceFailure, sourceTimeout } from "./session/failures.ts";
 import type { Command, Session } from "./session/session.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { encodeLine } from "./wire/command.ts";
-import { concat } from "./wire/octets.ts";
+import { concat, lengthOf } from "./wire/octets.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Chunks that wait for their replies at most: what is in memory at once. */
 const MAX_CHUNKS = 4;
 
-/** One BDAT command with its octets. */
+/** One BDAT command with its octets, copied. */
 export function bdat(octets: Uint8Array, isLast: boolean): Pick<Command, "verb" | "label" | "octets"> {
-  const label = `BDAT ${octets.length}${isLast ? " LAST" : ""}`;
-  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: concat([encodeLine(label), octets]) };
+  const { octets: start, ...command } = bdatOf([octets], isLast);
+  return { ...command, octets: concat([start, octets]) };
+}
+
+/** One BDAT command with the parts of its chunk, not copied. */
+function bdatOf(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "label" | "octets">> {
+  const label = `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`;
+  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: encodeLine(label) };
 }
 
 /**
@@ -80,17 +86,18 @@ class Upload {
     return { phase: "data", command: "BDAT", ...this.#more.about?.("not-sent") };
   }
 
-  #send({ octets, last }: ContentPiece, onLast: (reply: Reply) => void): void {
+  #send({ parts, last }: ContentPiece, onLast: (reply: Reply) => void): void {
     const { signal, about, onReply } = this.#more;
     const command = {
-      ...bdat(octets, last),
+      ...bdatOf(parts, last),
+      payload: parts,
       signal,
       ...(about && { about }),
       // Behind a refused chunk the rest is of no use; what is written already is answered all the same.
       mayBeSkipped: () => this.#refusal !== undefined,
-      onReply: (reply: Reply, delivery: Delivery) => {
-        // LMTP answers a chunk behind a refused one once, and not once for each recipient.
-        if (last && this.#refusal === undefined) onReply?.(reply, delivery);
+      onReply: (reply: Reply) => {
+        // LMTP answers a chunk behind a refused one once, and not once for each recipient. Any other it does, even before it has all of it.
+        if (last && this.#refusal === undefined) onReply?.(reply, "unknown");
         if (!reply.isPositive) this.#refusal ??= reply;
         else if (last) onLast(reply);
       },

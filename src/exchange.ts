@@ -292,7 +292,7 @@ function tidy(session: Session, isForNobody: boolean, isChunkRefused: boolean): 
 
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */
 function sendLoneDot(session: Session): void {
-  const next = () => Promise.resolve({ octets: new DotStuffer().finish(), last: true });
+  const next = () => Promise.resolve({ parts: [new DotStuffer().finish()], last: true });
   session.issue({ verb: ".", content: { next, cancel: () => {} }, timeout: session.options.timeouts.quit }).catch(() => {});
 }
 

@@ -17,7 +17,7 @@
  */
 import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
 import type { TlsOptions } from "../transport/socket.ts";
-import { concat } from "../wire/octets.ts";
+import { concat, gathered, lengthOf } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
@@ -27,7 +27,7 @@ import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Fai
 import { Queue } from "./queue.ts";
 import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
-import { emit, receiveEvent, type Trace, type TraceEvent } from "./trace.ts";
+import { emit, receiveEvent, sendEvent, type Trace, type TraceEvent } from "./trace.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
@@ -210,17 +210,15 @@ export class Pipeline {
       } else if (!task.isAnswered) this.#isByHand = true;
       if (task.content !== undefined) return void this.#pump(task, task.content);
       if (task.octets === undefined) continue;
-      if (task.endsMessage) task.delivery = "unknown";
-      flight.push(task.octets);
-      length += task.octets.length;
+      const parts = [task.octets, ...task.payload ?? []];
+      flight.push(...parts);
+      length += lengthOf(parts);
       written.push(task);
     }
     this.#read();
-    if (flight.length > 0) void this.#launch(concat(flight));
+    if (flight.length > 0) void this.#launch(length <= 2 * MAX_FLIGHT ? [concat(flight)] : gathered(flight), written);
     const write = this.#channel.writes;
-    for (const { isAnswered, label, octets } of written) {
-      this.trace(isAnswered ? { type: "send", line: label, write } : { type: "content", octets: octets!.length, write });
-    }
+    for (const { isAnswered, label, octets } of written) this.trace(sendEvent(isAnswered ? label : octets!.length, write));
   }
 
   /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
@@ -237,15 +235,17 @@ export class Pipeline {
     if (this.#awaiting.length === 1 && this.#writeError === undefined) this.#deadline.set(task.timeout);
   }
 
-  async #launch(flight: Uint8Array): Promise<void> {
+  async #launch(flight: readonly Uint8Array[], tasks: readonly Task[]): Promise<void> {
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
-      await this.#channel.write(flight);
+      for (const [index, octets] of flight.entries()) {
+        // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
+        if (index === flight.length - 1) { for (const task of tasks) if (task.endsMessage) task.delivery = "unknown"; }
+        await this.#channel.write(octets);
+      }
       if (this.#awaiting.length === 0) this.#deadline.pause();
-      const written = this.#silent;
-      this.#silent = [];
-      for (const task of written) task.settle(undefined);
+      for (const task of this.#silent.splice(0)) task.settle(undefined);
     } catch (cause) {
       this.#onWriteError(cause);
     }
@@ -269,8 +269,9 @@ export class Pipeline {
         // From here on nobody can tell, until the reply, whether the server has the whole of it.
         if (isLast) task.delivery = "unknown";
         this.#deadline.set(this.#options.timeouts.block);
-        const writing = this.#channel.write(piece.octets);
-        this.trace({ type: "content", octets: piece.octets.length, write: this.#channel.writes });
+        const octets = concat(piece.parts);
+        const writing = this.#channel.write(octets);
+        this.trace({ type: "content", octets: octets.length, write: this.#channel.writes });
         await writing;
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);

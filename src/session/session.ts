@@ -38,6 +38,7 @@ export interface Command {
   /** See `Task.secrets`. */
   readonly secrets?: readonly string[] | undefined;
   readonly octets?: Uint8Array;
+  readonly payload?: readonly Uint8Array[];
   readonly content?: Content;
   /** Whether a reply is owed; default `true`. */
   readonly isAnswered?: boolean;
@@ -155,6 +156,7 @@ export class Session {
         phase: rule.phase,
         ...(command.about && { about: command.about }),
         ...(command.octets && { octets: command.octets }),
+        ...(command.payload && { payload: command.payload }),
         ...(command.content && { content: command.content }),
         isAnswered: command.isAnswered ?? true,
         isFollowable: rule.followable ?? false,

@@ -3,7 +3,7 @@ import type { Reply } from "../wire/reply.ts";
 
 /** Some octets of a message's content. */
 export interface ContentPiece {
-  readonly octets: Uint8Array;
+  readonly parts: readonly Uint8Array[];
   /** Whether the message ends with them: the final dot is the last of them. */
   readonly last: boolean;
 }
@@ -26,6 +26,8 @@ export interface Task {
   readonly about?: (delivery: Delivery) => Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
   /** A command line, or raw octets. */
   readonly octets?: Uint8Array;
+  /** What follows `octets`, and is too much to be copied. */
+  readonly payload?: readonly Uint8Array[];
   /** A message's content, in place of `octets`. */
   readonly content?: Content;
   /** Whether a reply is owed for it. */

@@ -59,6 +59,11 @@ export function emit(trace: Trace | undefined, event: TraceEvent): void {
   }
 }
 
+/** The event of a command, or of so many octets that are none. */
+export function sendEvent(sent: string | number, write: number): TraceEvent {
+  return typeof sent === "string" ? { type: "send", line: sent, write } : { type: "content", octets: sent, write };
+}
+
 /** The event of `reply`; the challenge of an exchange of secrets is one itself. */
 export function receiveEvent(reply: Reply, command: string | undefined, isSecret: boolean): TraceEvent {
   const shown = isSecret && reply.isIntermediate ? ["***"] : reply.lines;

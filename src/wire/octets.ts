@@ -12,11 +12,43 @@ export function find(octets: Uint8Array, octet: number, from: number): number {
   return index < 0 ? Infinity : index;
 }
 
+/** How many octets the parts have together. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((length, part) => length + part.length, 0);
+}
+
+/** Octets from which on a part is worth a write of its own, rather than a copy. */
+const LARGE = 16_384;
+/** Octets of small parts that are put together at most, about: what is copied has to fit in memory besides. */
+const TOGETHER = 65_536;
+
+/** The parts in as few arrays as need not be copied much: small ones are put together, large ones are handed on as they are. */
+export function gathered(parts: readonly Uint8Array[]): Uint8Array[] {
+  const result: Uint8Array[] = [];
+  let small: Uint8Array[] = [];
+  let length = 0;
+  const put = () => {
+    if (length > 0) result.push(concat(small));
+    small = [];
+    length = 0;
+  };
+  for (const part of parts) {
+    if (part.length >= LARGE || length >= TOGETHER) put();
+    if (part.length >= LARGE) result.push(part);
+    else {
+      small.push(part);
+      length += part.length;
+    }
+  }
+  put();
+  return result;
+}
+
 /** The parts one behind the other; a single part is handed on as it is. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts;
   if (parts.length === 1 && first !== undefined) return first;
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  const whole = new Uint8Array(lengthOf(parts));
   let length = 0;
   for (const part of parts) {
     whole.set(part, length);

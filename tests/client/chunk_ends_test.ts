@@ -1,9 +1,19 @@
 /** What ends an upload by BDAT before its time: refusals, silence, promises that the content breaks, and callers who have had enough. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { connect, type ConnectOptions, type SmtpClient, SmtpConnectionError, SmtpError, SmtpProtocolError, SmtpReplyError } from "@posthorn/smtp";
+import {
+  connect,
+  type ConnectOptions,
+  type SmtpClient,
+  SmtpConnectionError,
+  SmtpError,
+  SmtpProtocolError,
+  SmtpReplyError,
+  type Socket,
+} from "@posthorn/smtp";
 import { ChunkServer } from "../support/chunk_server.ts";
 import { rejection } from "../support/client.ts";
 import { FakeClock, settled } from "../support/fake_clock.ts";
+import { ManualServer } from "../support/manual.ts";
 
 const ENVELOPE = { from: "a@x.test", to: "b@y.test" };
 const LINE = `${"x".repeat(98)}\r\n`;
@@ -172,4 +182,59 @@ Deno.test("SmtpClient.send does not wait for its source once a chunk is refused"
   assert(error instanceof SmtpReplyError, `${error}`);
   assertEquals([error.code, error.delivery, cancelled.length, clock.now()], [552, "not-sent", 1, 1_000]);
   assertEquals(cancelled[0] instanceof SmtpReplyError, true);
+});
+
+Deno.test("SmtpClient.send knows that nothing was sent until the last octets of the last chunk are handed over", async () => {
+  const session = async (server: ChunkServer, more: ConnectOptions) => {
+    const client = await connectTo(server, more);
+    try {
+      return await client.send({ ...ENVELOPE, body: lines(6_000).body });
+    } finally {
+      client.close();
+    }
+  };
+  /** A dialer whose sockets take `count` writes, and then none. */
+  const failing = (server: ChunkServer, count: number) => (): Promise<Socket> => {
+    const { socket } = server;
+    const writer = socket.writable.getWriter();
+    const write = (octets: Uint8Array) => count-- > 0 ? writer.write(octets) : Promise.reject(new Error("broken pipe"));
+    return Promise.resolve({ ...socket, writable: new WritableStream<Uint8Array>({ write }) });
+  };
+  const whole = new ChunkServer(YES);
+  await session(whole, {});
+  const outcomes: unknown[] = [];
+  for (let count = 2; count < whole.writes; count++) {
+    const server = new ChunkServer(YES);
+    const clock = new FakeClock();
+    const ended = rejection(session(server, { clock, dial: failing(server, count) }));
+    await turns();
+    await clock.advance(1_000);
+    outcomes.push(Reflect.get(Object(await ended), "delivery"));
+  }
+  assert(outcomes.length > 8);
+  assertEquals(outcomes, outcomes.map((_, index) => index === outcomes.length - 1 ? "unknown" : "not-sent"));
+});
+
+Deno.test("SmtpClient.send writes a chunk to its end that is refused before, and then resets the transaction", async () => {
+  let release = () => {};
+  const server = new ManualServer((text, server) => {
+    if (text.startsWith("LHLO")) return server.say("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    if (text.startsWith("MAIL")) return server.say("250 ok\r\n250 ok\r\n250 ok\r\n");
+    if (text === "RSET\r\nNOOP\r\n") return server.say("250 ok\r\n250 ok\r\n");
+    // The server takes no more than the first octets of the chunk for now.
+    if (text.startsWith("BDAT")) return new Promise((resolve) => release = resolve);
+  });
+  const client = await connect(server.options({ protocol: "lmtp", clock: new FakeClock() }));
+  const sending = rejection(client.send({ ...ENVELOPE, to: ["b@y.test", "c@y.test"], body: lines(2_000).body }));
+  await turns();
+  server.say("552 5.3.4 too much\r\n452 4.2.2 full\r\n");
+  await settled();
+  release();
+  const error = await sending;
+  assert(error instanceof SmtpReplyError, `${error}`);
+  assertEquals([error.code, error.delivery, error.transient], [552, "not-sent", true]);
+  await client.verify();
+  const sent = server.writes.join("");
+  assertEquals(sent.endsWith(`BDAT 200000 LAST\r\n${LINE.repeat(2_000)}RSET\r\nNOOP\r\n`), true);
+  client.close();
 });

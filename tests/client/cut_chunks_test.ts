@@ -175,7 +175,7 @@ async function run(
   }
   const content: MessageBody = typeof body === "string" ? body : () => ReadableStream.from(pieces()).pipeThrough(new TextEncoderStream());
   try {
-    const sending = client.send({ from: "a@x.test", to: TO, body: content });
+    const sending = client.send({ from: "a@x.test", to: TO, body: content }, { signal: options.signal });
     // It may have failed before the source has had its time.
     sending.catch(() => {});
     if (typeof body !== "string") {
@@ -207,23 +207,27 @@ for (const session of SESSIONS) {
     }
   });
 
-  for (const end of ["close", "reset", "stall"] as const) {
+  for (const end of ["close", "reset", "stall", "abort"] as const) {
     Deno.test(`SmtpClient says the right delivery when the server's octets end anywhere (${session.name}, ${end})`, async () => {
       const outcomes = new Set<string>();
       for (let octets = 0; octets < total; octets++) {
         const server = new ScriptedServer(session.script);
         const clock = new FakeClock();
-        const ended = rejection(run(session, server, { dial: cutting(server, octets, end), clock }));
-        if (end === "stall") {
+        const controller = new AbortController();
+        const dial = cutting(server, octets, end === "abort" ? "stall" : end);
+        const ended = rejection(run(session, server, { dial, clock, signal: controller.signal }));
+        if (end === "stall" || end === "abort") {
           for (let turn = 0; turn < (typeof session.body === "string" ? 4 : 10); turn++) await settled();
-          await clock.advance(600_000);
+          if (end === "abort") controller.abort("enough");
+          else await clock.advance(600_000);
         }
         const error = await ended;
         const { kind, phase, delivery } = facts(error);
         // The message was out of the client's hands exactly when the server has its end, and from then on it is what the client waits for.
         const waiting = phaseAt(session.said, octets);
         const outcome = server.received.endsWith(session.end) ? ["data", "unknown"] : [waiting.phase, "not-sent"];
-        assertEquals([kind, phase, delivery], [end === "stall" ? "timeout" : "disconnected", ...outcome], `cut at ${octets}`);
+        const kinds = { close: "disconnected", reset: "disconnected", stall: "timeout", abort: "aborted" };
+        assertEquals([kind, phase, delivery], [kinds[end], ...outcome], `cut at ${octets}`);
         if (phase === "data") {
           const count = (name: string) => Reflect.get(Object(error), name).length;
           assertEquals([count("accepted"), count("rejected")], [waiting.accepted, waiting.rejected], `cut at ${octets}`);

@@ -1,4 +1,4 @@
-import type { ConnectOptions } from "@posthorn/smtp";
+import type { ConnectOptions, Socket } from "@posthorn/smtp";
 import { ManualServer } from "./manual.ts";
 
 /** A server in memory that reads BDAT, and answers each command with what `answer` says: a line, or nothing. */
@@ -28,6 +28,16 @@ export class ChunkServer {
   /** The chunks that were announced. */
   get chunks(): readonly string[] {
     return this.commands.filter((command) => command.startsWith("BDAT"));
+  }
+
+  /** The client's end. */
+  get socket(): Socket {
+    return this.#manual.socket;
+  }
+
+  /** How often the client has written. */
+  get writes(): number {
+    return this.#manual.writes.length;
   }
 
   say(line: string): void {
