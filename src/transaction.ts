@@ -94,18 +94,31 @@ function refusedAltogether(first: SmtpReplyError, rejected: readonly RecipientRe
   return new SmtpReplyError(message, { phase, reply, command, recipient, rejected, transient, cause: first });
 }
 
+/** The recipients of one transaction. */
+interface Group {
+  readonly members: PlannedRecipient[];
+  readonly domains: Set<string>;
+}
+
 /** The recipients in as many groups as the server's limits ask for (RFC 9422 sections 4.2 and 4.3); nearly always one. */
 function grouped(session: Session, message: PreparedMessage, { recipients }: Envelope): PlannedRecipient[][] {
   const { extensions } = session;
   const maxRecipients = extensions.limit("RCPTMAX") ?? Infinity;
   const maxDomains = extensions.limit("RCPTDOMAINMAX") ?? Infinity;
-  const groups: { readonly members: PlannedRecipient[]; readonly domains: Set<string> }[] = [];
+  const groups: Group[] = [];
+  /** Those with room for more. */
+  let open: Group[] = [];
   for (const recipient of recipients) {
     const domain = recipient.address.slice(recipient.address.lastIndexOf("@") + 1).toLowerCase();
-    let group = groups.find(({ members, domains }) => members.length < maxRecipients && (domains.size < maxDomains || domains.has(domain)));
-    if (group === undefined) groups.push(group = { members: [], domains: new Set() });
+    let group = open.find(({ domains }) => domains.size < maxDomains || domains.has(domain));
+    if (group === undefined) {
+      group = { members: [], domains: new Set() };
+      groups.push(group);
+      open.push(group);
+    }
     group.members.push(recipient);
     group.domains.add(domain);
+    if (group.members.length === maxRecipients) open = open.filter((other) => other !== group);
   }
   if (groups.length > 1 && (message.requireAllRecipients || !message.body.isRepeatable)) {
     const hint = message.requireAllRecipients
