@@ -2,20 +2,11 @@
 import { sessionOf, SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
 import { type Message, prepareMessage } from "./message.ts";
-import {
-  type Auth,
-  checkAuth,
-  checkBoolean,
-  checkProtocol,
-  type ConnectOptions,
-  optionsOfUrl,
-  own,
-  type Protocol,
-  resolveOptions,
-} from "./options.ts";
+import { type Auth, checkAuth, checkBoolean, checkProtocol, type ConnectOptions, optionsOfUrl, type Protocol, resolveOptions } from "./options.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 import type { Extensions } from "./wire/extensions.ts";
+import { own } from "./wire/own.ts";
 import { addressLiteral, checkClientName } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
 

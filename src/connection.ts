@@ -11,6 +11,7 @@ import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
 import { commandLine, encodeLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { Extensions } from "./wire/extensions.ts";
+import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
 import { decodeText } from "./wire/text.ts";
@@ -189,7 +190,7 @@ export class SmtpConnection implements AsyncDisposable {
    */
   async bdat(chunk: Uint8Array, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("CHUNKING");
-    const { last = false, signal, timeout } = options;
+    const { last = false, signal, timeout }: BdatOptions = own(options);
     return await this.#issue({ ...bdat(checkOctets("chunk", chunk), checkBoolean("last", last)), signal, timeout });
   }
 
@@ -200,7 +201,7 @@ export class SmtpConnection implements AsyncDisposable {
    */
   async burl(url: string | URL, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("BURL");
-    const { last = false, signal, timeout } = options;
+    const { last = false, signal, timeout }: BdatOptions = own(options);
     const label = commandLine("BURL", `${checkUrl(url)}${checkBoolean("last", last) ? " LAST" : ""}`);
     return await this.#issue({ verb: last ? "BURL LAST" : "BURL", label, octets: encodeLine(label), signal, timeout });
   }
@@ -247,7 +248,7 @@ export class SmtpConnection implements AsyncDisposable {
 
   /**
    * XCLIENT with attributes of the client that the server should take us for: `{ ADDR: "192.0.2.1", NAME: "[UNAVAILABLE]" }`. A 2yz is a new greeting:
-   * {@linkcode extensions} are forgotten, say EHLO again (Postfix, XCLIENT_README).
+   * {@linkcode extensions} and login are forgotten, say EHLO again (Postfix, XCLIENT_README).
    */
   async xclient(attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<Reply> {
     return await this.#command("XCLIENT", formatAttributes(attributes), options);

@@ -62,9 +62,11 @@ export function line(verb: string, args: string): Line {
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */
-function isOffered({ keyword, isOptional = false }: MessageExtension, extensions: Extensions): boolean {
+function isOffered(extension: MessageExtension, extensions: Extensions): boolean {
+  const { keyword } = extension;
   if (extensions.has(keyword)) return true;
-  if (isOptional) return false;
+  // Its own word only: REQUIRETLS must not be left out because somebody polluted a prototype.
+  if (Object.hasOwn(extension, "isOptional") && extension.isOptional) return false;
   throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}, and the message asks for it`, {
     ...LOCAL,
     hint: "ifOffered() lets a message go without",

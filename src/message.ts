@@ -1,8 +1,9 @@
 /** One message as the caller hands it over, checked before any I/O. */
 import { type MessageBody, prepareBody, type PreparedBody } from "./body.ts";
 import type { MessageExtension } from "./extensions/extension.ts";
-import { checkBoolean, own } from "./options.ts";
+import { checkBoolean } from "./options.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
+import { own } from "./wire/own.ts";
 import { forwardPath, reversePath } from "./wire/path.ts";
 import { quoted } from "./wire/text.ts";
 

@@ -6,6 +6,7 @@ import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts
 import type { Trace } from "./session/trace.ts";
 import { dial } from "./transport/dial.ts";
 import type { Dialer, Socket, TlsOptions } from "./transport/socket.ts";
+import { own } from "./wire/own.ts";
 import { checkClientName } from "./wire/path.ts";
 import { hasForbidden, quoted } from "./wire/text.ts";
 
@@ -173,7 +174,7 @@ export function checkAuth(auth: Auth): Auth {
     throw new TypeError("Cannot use auth to log in as it must have a password or an accessToken, not both: neither is shown");
   }
   const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
-  return { ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) };
+  return own({ ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) });
 }
 
 /**
@@ -200,12 +201,6 @@ export function checkTlsOptions(options: TlsOptions): TlsOptions {
 export function checkMechanismName(name: string): string {
   if (typeof name === "string" && /^[A-Za-z0-9_-]{1,20}$/.test(name)) return name;
   throw new TypeError("Cannot use mechanism in AUTH as it must be a name of 1 to 20 letters, digits, hyphens and underscores: it is not shown");
-}
-
-/** A copy of the own members of `options` that are defined, so that a polluted prototype decides nothing and `undefined` stands for the default. */
-export function own<T extends object>(options: T): T {
-  if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
-  return Object.assign(Object.create(null), Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
 }
 
 /** @throws {TypeError} When `value` is no text, is empty, or has control characters. */

@@ -1,4 +1,5 @@
 import { SmtpUnsupportedError } from "../errors.ts";
+import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
 import { parameterOf, wholeNumber } from "./numbers.ts";
 
@@ -26,7 +27,8 @@ export interface DeliverByOptions {
  * deliverBy({ seconds: 120, onExpiry: "return" }).keyword; // "DELIVERBY"
  * ```
  */
-export function deliverBy({ seconds, onExpiry, trace = false }: DeliverByOptions): MessageExtension {
+export function deliverBy(options: DeliverByOptions): MessageExtension {
+  const { seconds, onExpiry, trace = false }: DeliverByOptions = own(options);
   if (onExpiry !== "return" && onExpiry !== "notify") {
     throw new TypeError(`Cannot use onExpiry for DELIVERBY as it must be "return" or "notify": current value is ${onExpiry}`);
   }

@@ -1,3 +1,4 @@
+import { own } from "../wire/own.ts";
 import { hasForbidden, hasNonAscii, quoted } from "../wire/text.ts";
 import { unitext, xtext } from "../wire/xtext.ts";
 import type { MessageExtension } from "./extension.ts";
@@ -44,7 +45,7 @@ const EVENTS: readonly NotifyEvent[] = ["success", "failure", "delay"];
  * ```
  */
 export function dsn(options: DsnOptions): MessageExtension {
-  const { return: amount, envelopeId, notify, originalRecipient } = options;
+  const { return: amount, envelopeId, notify, originalRecipient }: DsnOptions = own(options);
   if (amount !== undefined && amount !== "full" && amount !== "headers") throw wrong("return", '"full" or "headers"', amount);
   const id = envelopeId === undefined ? undefined : envelopeIdOf(envelopeId);
   const events = notify === undefined ? undefined : eventsOf(notify);

@@ -1,4 +1,5 @@
 import { SmtpUnsupportedError } from "../errors.ts";
+import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
 import { parameterOf, wholeNumber } from "./numbers.ts";
 import { timestamp } from "./timestamp.ts";
@@ -21,8 +22,9 @@ export type FutureReleaseOptions = { readonly seconds: number } | { readonly unt
  * ```
  */
 export function futureRelease(options: FutureReleaseOptions): MessageExtension {
-  if ("seconds" in options) {
-    const seconds = wholeNumber("seconds for FUTURERELEASE", options.seconds, 1, 999_999_999);
+  const given: FutureReleaseOptions = own(options);
+  if ("seconds" in given) {
+    const seconds = wholeNumber("seconds for FUTURERELEASE", given.seconds, 1, 999_999_999);
     return {
       keyword: "FUTURERELEASE",
       mail: ({ extensions }) => {
@@ -32,12 +34,12 @@ export function futureRelease(options: FutureReleaseOptions): MessageExtension {
       },
     };
   }
-  const until = timestamp("until for FUTURERELEASE", options.until);
+  const until = timestamp("until for FUTURERELEASE", given.until);
   return {
     keyword: "FUTURERELEASE",
     mail: ({ extensions }) => {
       const latest = extensions.get("FUTURERELEASE")?.[1] ?? "";
-      if (Date.parse(latest) < options.until.getTime()) throw tooLong(`until ${latest} at the latest, not ${until}`);
+      if (Date.parse(latest) < given.until.getTime()) throw tooLong(`until ${latest} at the latest, not ${until}`);
       return { HOLDUNTIL: until };
     },
   };

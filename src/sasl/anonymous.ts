@@ -1,3 +1,4 @@
+import { own } from "../wire/own.ts";
 import { encodeText, quoted } from "../wire/text.ts";
 import type { SaslMechanism } from "./mechanism.ts";
 import { prohibitedIn } from "./stringprep.ts";
@@ -26,7 +27,8 @@ export interface AnonymousOptions {
  * ```
  */
 export function anonymous(options: AnonymousOptions = {}): SaslMechanism {
-  const message = encodeText(options.trace === undefined ? "" : checkTrace(options.trace));
+  const { trace }: AnonymousOptions = own(options);
+  const message = encodeText(trace === undefined ? "" : checkTrace(trace));
   return { name: "ANONYMOUS", isPlaintext: false, start: () => ({ initialResponse: message, isComplete: true, respond: () => message }) };
 }
 

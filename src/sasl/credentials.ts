@@ -1,3 +1,4 @@
+import { own } from "../wire/own.ts";
 import { encodeText, hasForbidden } from "../wire/text.ts";
 import type { Credentials, TokenCredentials } from "./mechanism.ts";
 
@@ -11,9 +12,10 @@ const TOKEN = /^[!-~]+$/;
  *
  * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long. No secret is in the message.
  */
-export function checkCredentials({ username, password, authzid }: Credentials): Credentials {
+export function checkCredentials(credentials: Credentials): Credentials {
+  const { username, password, authzid }: Credentials = own(credentials);
   checkIdentity({ username, password, authzid });
-  return { username, password, ...(authzid !== undefined && { authzid }) };
+  return own({ username, password, ...(authzid !== undefined && { authzid }) });
 }
 
 /**
@@ -21,10 +23,11 @@ export function checkCredentials({ username, password, authzid }: Credentials): 
  *
  * @throws {TypeError} When one is no text, is empty, or has characters that it may not have. {RangeError} When they are too long.
  */
-export function checkTokenCredentials({ username, accessToken, authzid }: TokenCredentials): TokenCredentials {
+export function checkTokenCredentials(credentials: TokenCredentials): TokenCredentials {
+  const { username, accessToken, authzid }: TokenCredentials = own(credentials);
   checkIdentity({ username, authzid });
   if (typeof accessToken !== "function") checkToken(accessToken);
-  return { username, accessToken, ...(authzid !== undefined && { authzid }) };
+  return own({ username, accessToken, ...(authzid !== undefined && { authzid }) });
 }
 
 /** @throws {TypeError} When `token` is none. It is not in the message. {RangeError} When it is too long. */

@@ -1,3 +1,4 @@
+import { own } from "../wire/own.ts";
 import { encodeText } from "../wire/text.ts";
 import { checkIdentity } from "./credentials.ts";
 import type { SaslMechanism } from "./mechanism.ts";
@@ -25,7 +26,7 @@ export interface ExternalOptions {
  * ```
  */
 export function external(options: ExternalOptions = {}): SaslMechanism {
-  const { authzid } = options;
+  const { authzid }: ExternalOptions = own(options);
   checkIdentity({ authzid });
   const message = encodeText(authzid ?? "");
   return { name: "EXTERNAL", isPlaintext: false, start: () => ({ initialResponse: message, isComplete: true, respond: () => message }) };

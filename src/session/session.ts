@@ -280,7 +280,7 @@ export class Session {
     if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);
     if (rule.phase === "helo" || verb === "XCLIENT") this.extensions = new Extensions();
     if (rule.phase === "ehlo" || rule.phase === "helo") this.#isLmtp = verb === "LHLO";
-    if (rule.phase === "auth") this.#isAuthenticated = reply.code === 235;
+    if (rule.phase === "auth" || verb === "XCLIENT") this.#isAuthenticated = reply.code === 235;
     // Once nobody will start TLS, a server that hangs up is noticed while nothing is owed.
     if (this.#isSecure || rule.phase === "auth" || rule.phase === "mail") this.#pipeline.watch();
   }

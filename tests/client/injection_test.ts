@@ -112,3 +112,29 @@ Deno.test("SmtpConnection.command knows the end of a message however it is writt
     assertEquals([error.delivery, error.phase], ["unknown", "data"]);
   }
 });
+
+conversation(
+  "SmtpConnection.xclient begins the session anew: extensions and login are forgotten",
+  `
+  S: 220 mx.example ESMTP
+  C: EHLO client.test
+  S: 250-mx.example
+  S: 250-AUTH PLAIN
+  S: 250 XCLIENT NAME ADDR
+  C: AUTH PLAIN AHUAcA==
+  S: 235 ok
+  C: XCLIENT ADDR=192.0.2.1 NAME=a+20b+2Bc
+  S: 220 mx.example ESMTP
+  C: EHLO client.test
+  S: 250 mx.example
+  ${BYE}`,
+  async (server) => {
+    await using connection = await openTo(server);
+    await connection.ehlo("client.test");
+    await connection.auth("PLAIN", new TextEncoder().encode("\0u\0p"));
+    assertEquals(connection.isAuthenticated, true);
+    await connection.xclient({ ADDR: "192.0.2.1", NAME: "a b+c" });
+    assertEquals([connection.isAuthenticated, connection.extensions.size, connection.state], [false, 0, "greeted"]);
+    await connection.ehlo("client.test");
+  },
+);

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SmtpConnectionError, SmtpReplyError, SmtpUnsupportedError } from "@posthorn/smtp";
 import { BYE, connectTo } from "../support/client.ts";
-import { conversation } from "../support/script.ts";
+import { conversation, ScriptedServer } from "../support/script.ts";
 
 const hello = (limits: string) => `
   S: 220 mx.example ESMTP
@@ -259,3 +259,20 @@ conversation(
     assertEquals([error.phase, error.delivery, error.transient], ["local", "not-sent", false]);
   },
 );
+
+Deno.test("SmtpClient.send that is aborted between two transactions says who has the message, and the connection stands", async () => {
+  const first = `${hello("LIMITS RCPTMAX=1")}${envelope("b@y.test")}S: 250 ok\nS: 250 ok\n${CONTENT}S: 250 queued\n`;
+  const server = new ScriptedServer(`${first}C: NOOP\nS: 250 ok${BYE}`);
+  const controller = new AbortController();
+  const client = await connectTo(server, {
+    trace: (event) => event.type === "receive" && event.lines[0] === "250 queued" && queueMicrotask(() => controller.abort("enough")),
+  });
+  const error = await assertRejects(
+    () => client.send({ ...MESSAGE, to: ["b@y.test", "d@z.test"] }, { signal: controller.signal }),
+    SmtpConnectionError,
+  );
+  assertEquals([error.kind, error.delivery, error.accepted.map(({ address }) => address)], ["aborted", "unknown", ["b@y.test"]]);
+  await client.verify();
+  await client.quit();
+  server.check();
+});

@@ -2,8 +2,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Message, type MessageExtension, SmtpSecurityError, SmtpUnsupportedError } from "@posthorn/smtp";
 import { deliverBy, dsn, futureRelease, ifOffered, priority, requireTls, rrvs, solicit, submitter } from "@posthorn/smtp/extensions";
-import { BYE, connectTo } from "../support/client.ts";
-import { conversation } from "../support/script.ts";
+import { anonymous, external, plain } from "@posthorn/smtp/sasl";
+import { BYE, connectTo, rejection } from "../support/client.ts";
+import { contextOf } from "../support/sasl.ts";
+import { conversation, ScriptedServer } from "../support/script.ts";
 
 const MESSAGE: Message = { from: "a@x.test", to: "b@y.test", body: "hello" };
 
@@ -168,6 +170,60 @@ conversation(
     assertEquals((await client.send({ ...MESSAGE, extensions: [requireTls()] })).accepted.length, 1);
   },
 );
+
+Deno.test("extensions and mechanisms are not swayed by a polluted prototype", async () => {
+  const server = new ScriptedServer("S: 220 mx\nC: EHLO client.test\nS: 250-mx\nS: 250-DSN\nS: 250-DELIVERBY\nS: 250 FUTURERELEASE\nS: {silence}");
+  const client = await connectTo(server);
+  const { extensions } = client;
+  const offer = { extensions, isSecure: true, isUtf8: false };
+  const polluted: Record<string, unknown> = {
+    isOptional: true,
+    notify: "never",
+
+    envelopeId: "x",
+    trace: "@",
+    seconds: 1,
+    authzid: "evil",
+  };
+  for (const [name, value] of Object.entries(polluted)) Object.defineProperty(Object.prototype, name, { value, configurable: true });
+  let seen: unknown;
+  let error: unknown;
+  try {
+    error = await rejection(client.send({ ...MESSAGE, extensions: [requireTls()] }));
+    seen = [
+      dsn({ originalRecipient: "b@y.test" }).mail?.(offer),
+      dsn({}).rcpt?.("b@y.test", offer),
+      deliverBy({ seconds: 5, onExpiry: "notify" }).mail?.(offer),
+      futureRelease({ until: new Date(0) }).mail?.(offer),
+      new TextDecoder().decode((await plain({ username: "u", password: "p" }).start(contextOf())).initialResponse),
+      new TextDecoder().decode((await external().start(contextOf())).initialResponse),
+      new TextDecoder().decode((await anonymous().start(contextOf())).initialResponse),
+    ];
+  } finally {
+    for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name);
+  }
+  client.close();
+  const loggedIn = new ScriptedServer(
+    "S: 220 mx\nC: EHLO client.test\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUAcA==\nS: 235 ok\nS: {silence}",
+  );
+  Object.defineProperty(Object.prototype, "authzid", { value: "evil", configurable: true });
+  try {
+    (await connectTo(loggedIn, { auth: { username: "u", password: "p" }, allowCleartextAuth: true })).close();
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "authzid");
+  }
+  loggedIn.check();
+  assertEquals(error instanceof SmtpUnsupportedError, true, `${error}`);
+  assertEquals(seen, [
+    { RET: undefined, ENVID: undefined },
+    { NOTIFY: undefined, ORCPT: undefined },
+    { BY: "5;N" },
+    { HOLDUNTIL: "1970-01-01T00:00:00Z" },
+    "\0u\0p",
+    "",
+    "",
+  ]);
+});
 
 Deno.test("extensions refuse what the protocol cannot say, when they are made", () => {
   const bad: readonly [() => MessageExtension, typeof TypeError | typeof RangeError][] = [

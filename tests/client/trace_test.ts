@@ -1,7 +1,9 @@
 /** What a log may know: everything that happened, and no secret. */
 import { assert, assertEquals } from "@std/assert";
-import type { ConnectOptions, TraceEvent } from "@posthorn/smtp";
+import { type Auth, connect, type ConnectOptions, type TraceEvent } from "@posthorn/smtp";
+import { decodeBase64 } from "../../src/wire/base64.ts";
 import { connectTo, HELLO, rejection } from "../support/client.ts";
+import { ManualServer } from "../support/manual.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
 
 conversation(
@@ -113,3 +115,39 @@ Deno.test("a trace that throws costs no message", async () => {
   await client.verify();
   client.close();
 });
+
+Deno.test("no secret is in the error of an option of the wrong kind", async () => {
+  for (const auth of ["alice:s3cret", ["s3cret"], { username: "alice", password: ["s3cret"] }, { username: "alice", accessToken: "s3cret token" }]) {
+    const error = await rejection(Promise.resolve().then(() => Reflect.apply(connect, undefined, [{ hostname: "x.test", auth }])));
+    assert(error instanceof TypeError, `${error}`);
+    assertEquals(`${error.stack}${Deno.inspect(error)}`.includes("s3cret"), false, `${error}`);
+  }
+});
+
+/** How each mechanism fails against a server that repeats in its refusal all that it heard, as it came and decoded. */
+const MECHANISMS: readonly (readonly [name: string, auth: Auth])[] = [
+  ...["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"].map((name) => [name, { username: "alice", password: SECRET }] as const),
+  ...["OAUTHBEARER", "XOAUTH2"].map((name) => [name, { username: "alice", accessToken: "s3cret.token" }] as const),
+];
+
+for (const [name, auth] of MECHANISMS) {
+  Deno.test(`no secret is in the trace or the error when the server repeats what it heard (${name})`, async () => {
+    const heard: string[] = [];
+    const server = new ManualServer((text, server) => {
+      if (text.startsWith("EHLO")) return server.say(`250-mx\r\n250 AUTH ${name}\r\n`);
+      if (text.startsWith("QUIT")) return server.say("221 bye\r\n");
+      const line = text.trimEnd().replace(/^AUTH \S+ ?/, "");
+      if (line !== "") heard.push(line, new TextDecoder().decode(decodeBase64(line)).replaceAll("\0", " ").replaceAll("\x01", " "));
+      // SCRAM goes on only with the nonce that it was told.
+      const nonce = /r=([^,]*)/.exec(heard[1] ?? "")?.[1];
+      const challenge = nonce === undefined ? "<1.2@mx>" : `r=${nonce}x,s=QSXCR+Q6sek8bf92,i=4096`;
+      const isOver = heard.length === (name === "LOGIN" || name.startsWith("SCRAM") ? 4 : name === "CRAM-MD5" ? 2 : heard.length);
+      server.say(isOver && heard.length > 0 ? `535 5.7.8 no, not ${heard.slice(-2).join(" or ")}\r\n` : `334 ${btoa(challenge)}\r\n`);
+    });
+    const events: TraceEvent[] = [];
+    const error = await rejection(connect(server.options({ auth, allowCleartextAuth: true, trace: (event) => events.push(event) })));
+    assertEquals([Reflect.get(Object(error), "code"), heard.length > 1], [535, true], `${error}`);
+    const seen = [JSON.stringify(events), JSON.stringify(error), String(error), Deno.inspect(error, { depth: 20, showHidden: true })].join();
+    for (const secret of [SECRET, "s3cret", ...heard.filter((line) => !line.includes(" "))]) assertEquals(seen.includes(secret), false, secret);
+  });
+}
