@@ -20,7 +20,7 @@
  *
  * @module
  */
-export { type ClientOptions, connect, type HelloOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { type ClientOptions, connect, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
 export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,
@@ -42,6 +42,8 @@ export type { MessageBody } from "./src/body.ts";
 export type { MessageExtension, Offer } from "./src/extensions/extension.ts";
 export type { Message, Recipient, Transfer } from "./src/message.ts";
 export type { Auth, ConnectionOptions, ConnectOptions, Protocol, TlsMode } from "./src/options.ts";
+export type { SendOutcome } from "./src/outcome.ts";
+export type { Messages } from "./src/send_all.ts";
 export type { SendResult, TransactionResult } from "./src/transaction.ts";
 export type { AccessTokenContext, Credentials, SaslContext, SaslExchange, SaslMechanism, TokenCredentials } from "./src/sasl/mechanism.ts";
 export type { Clock } from "./src/session/clock.ts";

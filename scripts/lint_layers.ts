@@ -12,7 +12,9 @@ const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/(body|chunks|envelope|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],
   [/^src\/(authenticate|exchange|transaction|turns)\.ts$/],
+  [/^src\/(outcome|send_all)\.ts$/],
   [/^src\/client\.ts$/],
+  [/^src\/pool(\/|\.ts$)/],
   [/^mod\.ts$/],
 ];
 

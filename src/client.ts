@@ -3,11 +3,14 @@ import { sessionOf, SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
 import { type Message, prepareMessage } from "./message.ts";
 import { type Auth, checkAuth, checkBoolean, checkProtocol, type ConnectOptions, optionsOfUrl, type Protocol, resolveOptions } from "./options.ts";
+import type { SendOutcome } from "./outcome.ts";
+import { type Messages, sendInOrder } from "./send_all.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { addressLiteral, checkClientName } from "./wire/path.ts";
+import { quoted } from "./wire/text.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Options of a client on a connection that stands already. */
@@ -32,8 +35,27 @@ export interface HelloOptions extends SignalOptions {
   readonly isEsmtpRequired?: boolean;
 }
 
+/** Options of {@linkcode SmtpClient.sendAll}. */
+export interface SendAllOptions extends SignalOptions {
+  /**
+   * Messages under way at once at most; default 1. With more, the next envelope rides behind the end of a message (RFC 2920 section 3.1), and by BDAT
+   * whole transactions do (RFC 3030 section 4.2). It is the fastest way there is, and real servers fail at it: see docs/performance.md.
+   */
+  readonly window?: number;
+}
+
 /** EHLO is not known to the server, so it may know HELO (RFC 5321 section 3.2). */
 const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
+
+/** How one message of many is sent. */
+export interface Transmission extends SignalOptions {
+  /** See {@linkcode SendAllOptions.window}. */
+  readonly window?: number;
+  /** Fires when nobody waits for it any more: it is not begun then. */
+  readonly withdrawn?: AbortSignal;
+}
+
+let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promise<SendResult>;
 
 /**
  * A client of one server, on one connection. {@linkcode connect} makes one that is ready to send; `new SmtpClient(connection)` takes over a connection
@@ -61,6 +83,14 @@ export class SmtpClient implements AsyncDisposable {
   readonly #name: string;
   readonly #allowCleartextAuth: boolean;
   readonly #protocol: Protocol;
+
+  static {
+    transmit = async (client, message, { signal, withdrawn }) => {
+      const prepared = prepareMessage(message);
+      const gone = signal && withdrawn ? AbortSignal.any([signal, withdrawn]) : signal ?? withdrawn;
+      return await client.#turns.take(() => runTransaction(sessionOf(client.connection), prepared, signal), gone);
+    };
+  }
 
   /**
    * A client on `connection`, which it owns from now on.
@@ -134,9 +164,35 @@ export class SmtpClient implements AsyncDisposable {
    * have arrived. {SmtpBodyError} The content could not be read. {TypeError} Or {RangeError}: the message is wrong.
    */
   async send(message: Message, options: SignalOptions = {}): Promise<SendResult> {
-    const prepared = prepareMessage(message);
-    const { signal } = options;
-    return await this.#turns.take(() => runTransaction(sessionOf(this.connection), prepared, signal), signal);
+    return await transmit(this, message, { signal: options.signal });
+  }
+
+  /**
+   * Sends every message that `messages` gives and yields what became of each, in the same order: one failure neither ends the rest nor shifts it.
+   * The source is read only a little ahead of what is under way, and of what was read of the outcomes. Leaving the loop early sends nothing more.
+   *
+   * Source: RFC 2920 section 3.1, RFC 3030 section 4.2.
+   *
+   * @throws {SmtpConnectionError} Of kind `aborted`, behind the outcomes of what was begun, when the signal fires. {RangeError} The window is none.
+   * Whatever the source throws.
+   *
+   * @example
+   * ```ts
+   * import type { Message, SmtpClient } from "@posthorn/smtp";
+   *
+   * async function deliver(client: SmtpClient, messages: AsyncIterable<Message>): Promise<void> {
+   *   for await (const outcome of client.sendAll(messages)) {
+   *     if (outcome.status !== "sent") console.log(outcome.message.to, outcome.error.message, outcome.delivery);
+   *   }
+   * }
+   * ```
+   */
+  sendAll(messages: Messages, options: SendAllOptions = {}): AsyncGenerator<SendOutcome, void, undefined> {
+    const { window = 1, signal } = options;
+    checkWindow(window);
+    // As many more are made ready while those are under way, so that they leave in one write.
+    const send = (message: Message, withdrawn: AbortSignal) => transmit(this, message, { signal, window, withdrawn });
+    return sendInOrder(messages, { limit: 2 * window, signal, send });
   }
 
   /**
@@ -288,3 +344,17 @@ function nameOf(localAddress: string | undefined): string {
   const ip = localAddress?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
 }
+
+/** Sends one message of many on `client`: for the pool, which has a window of its own. */
+export { transmit };
+
+/** @throws {RangeError} When `window` is no number of messages. */
+export function checkWindow(window: number): number {
+  if (Number.isInteger(window) && window >= 1 && window <= MAX_WINDOW) return window;
+  throw new RangeError(
+    `Cannot use window as messages under way as it must be a whole number from 1 to ${MAX_WINDOW}: current value is ${quoted(window)}`,
+  );
+}
+
+/** Messages under way at once at most: each has some replies owed, and a server's own buffers have an end. */
+const MAX_WINDOW = 64;
