@@ -20,7 +20,8 @@
  *
  * @module
  */
-export { type ClientOptions, connect, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { type ClientOptions, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { connect } from "./src/connect.ts";
 export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,

@@ -5,25 +5,17 @@
 import { SmtpConnectionError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
 import { bounded } from "./session/bounded.ts";
 import { sourceFailure, sourceTimeout } from "./session/failures.ts";
-import type { Command, Session } from "./session/session.ts";
-import type { Content, ContentPiece } from "./session/task.ts";
-import { encodeLine } from "./wire/command.ts";
-import { concat, lengthOf } from "./wire/octets.ts";
+import type { Session } from "./session/session.ts";
+import type { Command, Content, ContentPiece } from "./session/task.ts";
+import { lengthOf } from "./wire/octets.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Chunks that wait for their replies at most: what is in memory at once. */
 const MAX_CHUNKS = 4;
 
-/** One BDAT command with its octets, copied. */
-export function bdat(octets: Uint8Array, isLast: boolean): Pick<Command, "verb" | "label" | "octets"> {
-  const { octets: start, ...command } = bdatOf([octets], isLast);
-  return { ...command, octets: concat([start, octets]) };
-}
-
 /** One BDAT command with the parts of its chunk, not copied. */
-function bdatOf(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "label" | "octets">> {
-  const label = `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`;
-  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: encodeLine(label) };
+export function bdat(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "line" | "payload">> {
+  return { verb: isLast ? "BDAT LAST" : "BDAT", line: `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`, payload: parts };
 }
 
 /**
@@ -89,8 +81,7 @@ class Upload {
   #send({ parts, last }: ContentPiece, onLast: (reply: Reply) => void): void {
     const { signal, about, onReply } = this.#more;
     const command = {
-      ...bdatOf(parts, last),
-      payload: parts,
+      ...bdat(parts, last),
       signal,
       ...(about && { about }),
       // Behind a refused chunk the rest is of no use; what is written already is answered all the same.

@@ -6,8 +6,9 @@ import { eightBit, type Framing, tooLarge } from "./body.ts";
 import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
-import type { Command, Session } from "./session/session.ts";
-import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import type { Session } from "./session/session.ts";
+import type { Command } from "./session/task.ts";
+import { checkLine, commandLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
 import { hasNonAscii, quoted } from "./wire/text.ts";
@@ -19,8 +20,8 @@ export interface PlannedRecipient {
   readonly rcpt: Line;
 }
 
-/** One command of an envelope, encoded: what cannot be is found out before anything is written. */
-export type Line = Required<Pick<Command, "verb" | "label" | "octets">>;
+/** One command of an envelope, checked: what cannot be written is found out before anything is. */
+export type Line = Required<Pick<Command, "verb" | "line">>;
 
 /** A message as it will be sent to one server. */
 export interface Envelope {
@@ -57,8 +58,7 @@ export function planEnvelope(session: Session, message: PreparedMessage): Envelo
 
 /** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
 export function line(verb: string, args: string): Line {
-  const label = commandLine(verb, args);
-  return { verb, label, octets: encodeLine(label) };
+  return { verb, line: checkLine(commandLine(verb, args)) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */
