@@ -10,6 +10,7 @@
  * @module
  */
 import { SmtpConnectionError, SmtpSecurityError, SmtpUnsupportedError } from "../errors.ts";
+import { socketOn } from "./direct.ts";
 import type { DenoConn, DenoRuntime, DenoTcpConn, DenoTlsConn } from "./runtime_types.ts";
 import { type DialOptions, messageOf, type Socket, type SocketInfo, type StartTlsOptions } from "./socket.ts";
 
@@ -141,26 +142,17 @@ async function shaken(conn: DenoTlsConn, serverName: string, signal: AbortSignal
 
 function socketOf(conn: DenoConn, more: Pick<Socket, "secureTransport" | "startTls"> = { secureTransport: "off" }): Socket {
   const buffer = new Uint8Array(READ_BUFFER);
-  const close = () => closeQuietly(conn);
-  return {
-    ...more,
-    opened: Promise.resolve<SocketInfo>({ localAddress: addressOf(conn.localAddr), remoteAddress: addressOf(conn.remoteAddr) }),
-    readable: new ReadableStream<Uint8Array>({
-      async pull(controller): Promise<void> {
-        const length = await conn.read(buffer);
-        if (length === null) controller.close();
-        else controller.enqueue(buffer.slice(0, length));
-      },
-      cancel: close,
-    }, { highWaterMark: 0 }),
-    writable: new WritableStream<Uint8Array>({
-      async write(chunk): Promise<void> {
-        for (let at = 0; at < chunk.length;) at += await conn.write(chunk.subarray(at));
-      },
-      abort: close,
-    }),
-    close,
-  };
+  return socketOn({
+    async read(): Promise<Uint8Array | undefined> {
+      const length = await conn.read(buffer);
+      return length === null ? undefined : buffer.subarray(0, length);
+    },
+    async write(octets): Promise<void> {
+      let rest = octets;
+      while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+    },
+    close: () => closeQuietly(conn),
+  }, { ...more, opened: Promise.resolve<SocketInfo>({ localAddress: addressOf(conn.localAddr), remoteAddress: addressOf(conn.remoteAddr) }) });
 }
 
 function addressOf(address: DenoConn["localAddr"]): string | undefined {

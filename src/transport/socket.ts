@@ -17,6 +17,16 @@ export interface Socket {
   readonly readable: ReadableStream<Uint8Array>;
   /** What goes to the peer; a write is done when the runtime has taken it. */
   readonly writable: WritableStream<Uint8Array>;
+  /**
+   * The octets that come next, without the stream around them; `undefined` at the end. They are of use until the next call, which may overwrite them.
+   * Where a socket has both `read` and `write`, they are used and the streams are not: streams cost by the item. Both take from one source, so neither
+   * may read ahead of what it is asked for.
+   *
+   * The sockets of this library do not enumerate them, so that `{ ...socket, readable }` is without them and nothing passes the new stream by.
+   */
+  read?(): Promise<Uint8Array | undefined>;
+  /** Writes all of `octets`, without the stream around it; they may be reused when it resolves. */
+  write?(octets: Uint8Array): Promise<void>;
   /** `"on"` once TLS stands; `"starttls"` while it can be started, `"off"` when it cannot. Absent: not known, and TLS is taken as not there. */
   readonly secureTransport?: "on" | "off" | "starttls";
   /** Resolves when the connection stands, with what is known of it; absent where it stood from the beginning. */
