@@ -1,5 +1,5 @@
 import { SmtpProtocolError, SmtpUnsupportedError } from "../errors.ts";
-import { type ChannelBinding, closeQuietly, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
+import { type ChannelBinding, closeQuietly, type DirectAccess, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
@@ -86,22 +86,18 @@ export class Channel {
 }
 
 /** Where octets come from and go to. */
-interface Ends {
-  read(): Promise<Uint8Array | undefined>;
-  write(octets: Uint8Array): Promise<void>;
+interface Ends extends DirectAccess {
   /** Lets go of the socket. */
   release(): void;
   /** Ends what the socket's own `close` leaves open. */
   close(): void;
 }
 
-/** The socket's own methods where it has both, since streams cost by the item; else its streams. */
-function endsOf(socket: Socket): Ends {
-  if (socket.read === undefined || socket.write === undefined) return streamEnds(socket);
-  return { read: socket.read.bind(socket), write: socket.write.bind(socket), release: () => {}, close: () => {} };
-}
-
-function streamEnds({ readable, writable }: Socket): Ends {
+/** The socket's octets directly where it offers that, since streams cost by the item; else its streams. */
+function endsOf({ direct, readable, writable }: Socket): Ends {
+  if (direct !== undefined) {
+    return { read: () => direct.read(), write: (octets) => direct.write(octets), release: () => {}, close: () => {} };
+  }
   const reader = readable.getReader();
   const writer = writable.getWriter();
   // Every write is awaited; that the stream as a whole has failed is no news then.

@@ -151,8 +151,11 @@ function socketOf(conn: DenoConn, more: Pick<Socket, "secureTransport" | "startT
       let rest = octets;
       while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
     },
+  }, {
+    ...more,
+    opened: Promise.resolve<SocketInfo>({ localAddress: addressOf(conn.localAddr), remoteAddress: addressOf(conn.remoteAddr) }),
     close: () => closeQuietly(conn),
-  }, { ...more, opened: Promise.resolve<SocketInfo>({ localAddress: addressOf(conn.localAddr), remoteAddress: addressOf(conn.remoteAddr) }) });
+  });
 }
 
 function addressOf(address: DenoConn["localAddr"]): string | undefined {

@@ -1,31 +1,23 @@
-import type { Socket } from "./socket.ts";
-
-/** A socket's own methods, of which its streams are made. One call of each is under way at most. */
-export interface Direct {
-  /** See `Socket.read`. */
-  readonly read: () => Promise<Uint8Array | undefined>;
-  /** See `Socket.write`. */
-  readonly write: (octets: Uint8Array) => Promise<void>;
-  /** Closes the socket at once, as often as it likes. */
-  readonly close: () => void;
-}
+import type { DirectAccess, Socket } from "./socket.ts";
 
 /** The socket that `direct` makes, streams included. They are thin: nothing is read ahead, so that TLS can begin at any octet. */
-export function socketOn({ read, write, close }: Direct, more: Omit<Socket, "readable" | "writable" | "read" | "write" | "close">): Socket {
-  const socket: Socket = {
+export function socketOn(direct: DirectAccess, more: Omit<Socket, "readable" | "writable" | "direct" | "close"> & { close(): void }): Socket {
+  return withDirect({
     ...more,
     readable: new ReadableStream<Uint8Array>({
       async pull(controller): Promise<void> {
-        const octets = await read();
+        const octets = await direct.read();
         if (octets === undefined) controller.close();
         // A copy, since a stream may hold several chunks.
         else controller.enqueue(octets.slice());
       },
-      cancel: close,
+      cancel: more.close,
     }, { highWaterMark: 0 }),
-    writable: new WritableStream<Uint8Array>({ write, abort: close }),
-    close,
-  };
-  // Not enumerable: whoever copies the socket to put a stream of their own in it must not be passed by.
-  return Object.defineProperties(socket, { read: { value: read }, write: { value: write } });
+    writable: new WritableStream<Uint8Array>({ write: (octets) => direct.write(octets), abort: more.close }),
+  }, direct);
+}
+
+/** `socket` with direct access, which it does not enumerate: whoever copies it to put a stream of their own in it must not be passed by. */
+export function withDirect(socket: Socket, direct: DirectAccess | undefined): Socket {
+  return direct === undefined ? socket : Object.defineProperty(socket, "direct", { value: direct });
 }

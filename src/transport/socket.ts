@@ -18,15 +18,11 @@ export interface Socket {
   /** What goes to the peer; a write is done when the runtime has taken it. */
   readonly writable: WritableStream<Uint8Array>;
   /**
-   * The octets that come next, without the stream around them; `undefined` at the end. They are of use until the next call, which may overwrite them.
-   * Where a socket has both `read` and `write`, they are used and the streams are not: streams cost by the item. Both take from one source, so neither
-   * may read ahead of what it is asked for.
+   * The octets without the streams around them, which cost by the item. Where it is there it is used, and the streams are not.
    *
-   * The sockets of this library do not enumerate them, so that `{ ...socket, readable }` is without them and nothing passes the new stream by.
+   * The sockets of this library do not enumerate it, so that `{ ...socket, readable }` is without it and nothing passes the new stream by.
    */
-  read?(): Promise<Uint8Array | undefined>;
-  /** Writes all of `octets`, without the stream around it; they may be reused when it resolves. */
-  write?(octets: Uint8Array): Promise<void>;
+  readonly direct?: DirectAccess;
   /** `"on"` once TLS stands; `"starttls"` while it can be started, `"off"` when it cannot. Absent: not known, and TLS is taken as not there. */
   readonly secureTransport?: "on" | "off" | "starttls";
   /** Resolves when the connection stands, with what is known of it; absent where it stood from the beginning. */
@@ -40,6 +36,14 @@ export interface Socket {
   channelBinding?(): Promise<ChannelBinding | undefined>;
   /** Closes the connection at once: pending reads and writes end. May be called more than once. */
   close(): void | Promise<void>;
+}
+
+/** The octets of a socket without the streams around them. They take from the same source, so neither reads ahead of what it is asked for. */
+export interface DirectAccess {
+  /** The octets that come next, `undefined` at the end. They are of use until the next call, which may overwrite them; one call is under way at most. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Writes all of `octets`; they may be reused when it resolves. One call is under way at most. */
+  write(octets: Uint8Array): Promise<void>;
 }
 
 /** What ties a login to one TLS connection: whoever stands between client and server has another. */
