@@ -5,6 +5,8 @@
  * TLS always goes over a TCP connection of our own: only there can Nagle's algorithm be turned off (40 ms a message otherwise), the name differ from
  * the host dialled, and a signal end the attempt. A client certificate is the exception, since `Deno.startTls` takes none.
  *
+ * Every handshake is a whole one: Deno (2.9) neither shares what TLS costs to begin nor resumes a session.
+ *
  * A handshake that is given up ends for the caller at once, but Deno (2.9) keeps its TCP connection until the peer or the process ends.
  *
  * @module
