@@ -4,6 +4,7 @@
  */
 import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { Clock } from "./session/clock.ts";
+import { Deadline } from "./session/deadline.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { DotStuffer, type LineEndings } from "./wire/dot_stuffer.ts";
@@ -78,7 +79,12 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
       const framer = framerOf(framing, lineEndings);
       return concat([framer.push(body), framer.finish()]);
     };
-    return { facts, isRepeatable: true, open: (promise) => new FramedContent(singleChunk(body), lineEndings, promise), whole };
+    return {
+      facts,
+      isRepeatable: true,
+      open: (promise) => new FramedContent(singleChunk(body), framerOf(promise.framing, lineEndings), promise),
+      whole,
+    };
   }
   if (body instanceof ReadableStream && body.locked) {
     throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
@@ -86,7 +92,11 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
   const open = opener(body);
   if (open !== undefined) {
     const isRepeatable = !(body instanceof ReadableStream);
-    return { facts: undefined, isRepeatable, open: (promise) => new FramedContent(lazySource(open), lineEndings, promise) };
+    return {
+      facts: undefined,
+      isRepeatable,
+      open: (promise) => new FramedContent(lazySource(open), framerOf(promise.framing, lineEndings), promise),
+    };
   }
   throw new TypeError(
     `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
@@ -137,7 +147,8 @@ function lazySource(open: () => ReadableStream<Uint8Array>): Source {
 /** What stands between a source and the wire. */
 type Framer = Pick<DotStuffer, "push" | "finish">;
 
-const AS_IT_IS: Framer = { push: (chunk) => chunk, finish: () => new Uint8Array(0) };
+const NOTHING = new Uint8Array(0);
+const AS_IT_IS: Framer = { push: (chunk) => chunk, finish: () => NOTHING };
 
 function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
   return framing === "binary" ? AS_IT_IS : new DotStuffer({ lineEndings, dots: framing === "data" });
@@ -150,72 +161,70 @@ class FramedContent implements Content {
   readonly #framer: Framer;
   readonly #gather: number;
   /** What the source gave and the socket has not taken. */
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
   #octets = 0;
-  /** The chunk that is being read, where the last piece did not wait for it. */
+  /** The chunk that is being read; the piece before may have left it behind. */
   #reading: Promise<Uint8Array | undefined> | undefined;
+  /** The moment from which the source is late: one timer for all pieces. */
+  readonly #patience: Deadline;
+  #onLate = () => {};
 
-  constructor(source: Source, lineEndings: LineEndings, promise: ContentPromise) {
+  constructor(source: Source, framer: Framer, promise: ContentPromise) {
     this.#source = source;
     this.#promise = promise;
-    this.#framer = framerOf(promise.framing, lineEndings);
+    this.#framer = framer;
     this.#gather = promise.framing === "data" ? GATHER : CHUNK;
+    this.#patience = new Deadline(promise.clock, () => this.#onLate());
   }
 
   async next(): Promise<ContentPiece> {
     const parts: Uint8Array[] = [];
-    let late: Late | undefined;
-    try {
-      for (let length = 0; length < this.#gather;) {
-        if (this.#rest.length === 0) {
-          this.#reading ??= this.#read();
-          const chunk = await (late === undefined ? this.#reading : Promise.race([this.#reading, late.promise]));
-          if (chunk === "late") break;
-          this.#reading = undefined;
-          if (chunk === undefined) return { parts: gathered([...parts, this.#framer.finish()]), last: true };
-          this.#rest = chunk;
-        }
-        const block = this.#rest.subarray(0, BLOCK);
-        this.#rest = this.#rest.subarray(block.length);
-        parts.push(this.#framer.push(block));
-        length += block.length;
-        if (length < this.#gather) late ??= lateness(this.#promise.clock);
+    for (let length = 0; length < this.#gather;) {
+      if (this.#rest.length === 0) {
+        const chunk = await (length === 0 ? this.#read() : this.#readInTime());
+        if (chunk === "late") break;
+        if (chunk === undefined) return this.#end(parts);
+        this.#rest = chunk;
       }
-    } finally {
-      late?.cancel();
+      const block = this.#rest.subarray(0, BLOCK);
+      this.#rest = this.#rest.subarray(block.length);
+      parts.push(this.#framer.push(block));
+      if (length === 0 && block.length < this.#gather) this.#patience.set(PATIENCE);
+      length += block.length;
     }
+    this.#patience.pause();
     return { parts: gathered(parts), last: false };
   }
 
   cancel(reason: unknown): void {
+    this.#patience.clear();
     this.#source.cancel(reason);
+  }
+
+  #end(parts: readonly Uint8Array[]): ContentPiece {
+    this.#patience.clear();
+    return { parts: gathered([...parts, this.#framer.finish()]), last: true };
   }
 
   /** Reads on, and holds the source to what was promised. */
   #read(): Promise<Uint8Array | undefined> {
-    const { isEightBitAllowed, maxSize, about } = this.#promise;
-    const reading = this.#source.read().then((chunk) => {
+    return this.#reading ??= this.#source.read().then((chunk) => {
+      this.#reading = undefined;
+      const { isEightBitAllowed, maxSize, about } = this.#promise;
       this.#octets += chunk?.length ?? 0;
       if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, { phase: "data", ...about?.() });
       if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit({ phase: "data", ...about?.() });
       return chunk;
     });
-    // It may outlive the message, and then nobody asks what came of it.
-    reading.catch(() => {});
-    return reading;
   }
-}
 
-/** The moment from which a source is late. */
-interface Late {
-  readonly promise: Promise<"late">;
-  cancel(): void;
-}
-
-function lateness(clock: Clock): Late {
-  let cancel = () => {};
-  const promise = new Promise<"late">((resolve) => cancel = clock.schedule(() => resolve("late"), PATIENCE));
-  return { promise, cancel: () => cancel() };
+  /** Reads on while the source is not late. What comes later is for the next piece, or for nobody. */
+  #readInTime(): Promise<Uint8Array | "late" | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#onLate = () => resolve("late");
+      this.#read().then(resolve, reject);
+    });
+  }
 }
 
 /** The error of 8-bit content without 8BITMIME (RFC 6152 section 3). */

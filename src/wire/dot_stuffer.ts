@@ -1,4 +1,4 @@
-import { CR, DOT, find, LF } from "./octets.ts";
+import { CR, DOT, LF, LineEnds } from "./octets.ts";
 
 /**
  * What to do with a CR or an LF that stands alone in the content: `"normalize"` makes it a CRLF, `"reject"` throws. Either way none goes out: a
@@ -18,7 +18,7 @@ export interface DotStufferOptions {
  * Makes content ready for DATA, however it is cut into chunks: a dot at the start of a line is doubled, every line ends in CRLF, and
  * {@linkcode DotStuffer.finish} gives the end of the last line, where it has none, and the final dot.
  *
- * Every change is an octet put in, so a chunk that needs none is handed on as it is, and native search finds the places.
+ * Every change is an octet put in, so a chunk that needs none is handed on as it is.
  *
  * Source: RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2.
  *
@@ -50,33 +50,25 @@ export class DotStuffer {
    * @throws {TypeError} When a CR or an LF stands alone and they are rejected.
    */
   push(chunk: Uint8Array): Uint8Array {
+    const { length } = chunk;
+    if (length === 0) return chunk;
     const edits: Edit[] = [];
     let index = 0;
-    if (this.#after === "cr" && chunk.length > 0) {
+    if (this.#after === "cr") {
       if (chunk[0] === LF) index = 1;
       else this.#mend("CR", edits, { index: 0, octet: LF });
       this.#after = "end";
     }
-    // Each search goes on from where the last one ended, so the cost is linear in any content.
-    let cr = -1;
-    let lf = -1;
-    while (index < chunk.length) {
+    const ends = new LineEnds(chunk);
+    while (index < length) {
       if (this.#dots && this.#after === "end" && chunk[index] === DOT) edits.push({ index, octet: DOT });
-      if (cr < index) cr = find(chunk, CR, index);
-      if (lf < index) lf = find(chunk, LF, index);
-      this.#after = "text";
-      if (lf < cr) {
-        this.#mend("LF", edits, { index: lf, octet: CR });
-        index = lf + 1;
-      } else if (cr === Infinity) break;
-      else if (cr + 1 === chunk.length) {
-        this.#after = "cr";
-        break;
-      } else {
-        if (lf !== cr + 1) this.#mend("CR", edits, { index: cr + 1, octet: LF });
-        index = lf === cr + 1 ? cr + 2 : cr + 1;
-      }
-      this.#after = "end";
+      const end = ends.next(index);
+      this.#after = end === length ? "text" : end + 1 === length && chunk[end] === CR ? "cr" : "end";
+      index = end + 1;
+      if (this.#after !== "end") break;
+      if (chunk[end] === LF) this.#mend("LF", edits, { index: end, octet: CR });
+      else if (chunk[index] === LF) index++;
+      else this.#mend("CR", edits, { index, octet: LF });
     }
     return edits.length === 0 ? chunk : applied(chunk, edits);
   }
@@ -112,15 +104,15 @@ const CRLF_FINAL_DOT: Uint8Array = Uint8Array.of(CR, LF, DOT, CR, LF);
 
 function applied(chunk: Uint8Array, edits: readonly Edit[]): Uint8Array {
   const result = new Uint8Array(chunk.length + edits.length);
+  // From the end of the result each piece moves to its place, so none needs a view of its own.
+  result.set(chunk, edits.length);
   let from = 0;
-  let length = 0;
+  let shift = 0;
   for (const { index, octet } of edits) {
-    result.set(chunk.subarray(from, index), length);
-    length += index - from;
-    result[length++] = octet;
+    result.copyWithin(from + shift, from + edits.length, index + edits.length);
+    result[index + shift++] = octet;
     from = index;
   }
-  result.set(chunk.subarray(from), length);
   return result;
 }
 
