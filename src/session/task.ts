@@ -7,6 +7,8 @@ export interface ContentPiece {
   readonly parts: readonly Uint8Array[];
   /** Whether the message ends with them: the final dot is the last of them. */
   readonly last: boolean;
+  /** To be called where the socket has taken the parts and keeps none of them, if it is one of which that is known: their room is used again. */
+  readonly release?: () => void;
 }
 
 /** The content of a message, ready for the wire: read piece by piece as the socket takes it. */
