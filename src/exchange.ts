@@ -227,9 +227,10 @@ class Exchange {
     return end.reply;
   }
 
-  /** The end of the message is queued; behind one that was refused by a connection that has ended nothing can ride. */
+  /** The end of the message is queued: where something can ride behind it, the next turn begins. */
   #release(): void {
-    if (this.#transaction.isLast && !this.#session.isLmtp && !this.#session.hasEnded) this.#transaction.turn.release();
+    const { isLmtp, hasEnded, isPipelining } = this.#session;
+    if (this.#transaction.isLast && isPipelining && !isLmtp && !hasEnded) this.#transaction.turn.release();
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
