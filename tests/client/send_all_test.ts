@@ -202,15 +202,24 @@ for (const window of [1, 3, 8]) {
     await assertUsable(client, server, 50);
   });
 
+  Deno.test(`SmtpClient.sendAll that is left and then aborted lets whoever comes next have the connection (window ${window})`, async () => {
+    const server = new ModelServer({ pace: "round trip" });
+    await using client = await connect(server.reached());
+    const controller = new AbortController();
+    for await (const _ of client.sendAll(generated(50), { window, signal: controller.signal })) break;
+    controller.abort();
+    await assertUsable(client, server, 100);
+  });
+
   Deno.test(`SmtpClient.sendAll that is aborted says of each message what became of it, at once (window ${window})`, async () => {
-    for (const keywords of [["PIPELINING"], BDAT]) {
+    for (const keywords of [["PIPELINING"], BDAT, []]) {
       for (let round = 1; round < 12; round++) {
         const server = new ModelServer({ keywords, pace: "held" });
         const connecting = connect(server.reached());
         for (let flushes = 0; flushes < 4; flushes++) await settled().then(() => server.flush());
         const client = await connecting;
         const controller = new AbortController();
-        const messages = mails(200);
+        const messages = Array.from({ length: 200 }, (_, index) => mail(index + 1, {}, 4));
         const outcomes: SendOutcome[] = [];
         const ended = assertRejects(async () => {
           for await (const outcome of client.sendAll(messages, { window, signal: controller.signal })) outcomes.push(outcome);

@@ -118,6 +118,19 @@ for (const [name, keywords] of Object.entries({ DATA, BDAT })) {
   });
 }
 
+Deno.test("SmtpClient.sendAll writes nothing behind a RSET that is refused while a chunk's transaction is open, and leaves the connection", async () => {
+  const body = () => new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("the disk is gone")) });
+  for (const window of [1, 8]) {
+    const server = new ModelServer({ keywords: BDAT, faults: [{ message: 2, at: "rset", says: "500 5.5.1 what?", times: 9 }] });
+    await using client = await connect(server.reached());
+    const messages = [mail(1), mail(2, { body }), mail(3), mail(4)];
+    const outcomes = await collected(client.sendAll(messages, { window }));
+    assertEquals(outcomes.slice(0, 3).map(inShort), ["sent", "failed body not-sent", "failed closed not-sent"]);
+    assertExact(server, messages, outcomes);
+    assertEquals(server.connections[0]!.session.commands.at(-1), "RSET");
+  }
+});
+
 Deno.test("SmtpClient.sendAll with a window has no more of it under way than a megabyte or so", async () => {
   const server = new ModelServer({ keywords: BDAT, pace: "held" });
   const connecting = connect(server.reached());

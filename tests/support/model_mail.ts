@@ -54,7 +54,7 @@ export function inShort(outcome: SendOutcome): string {
  * What must be true of `outcomes`, of some of `messages`, whatever has happened. Where the client, or the connection, may have ended before all that
  * the server said was heard (`isCut`), a message that was answered may be in doubt.
  */
-export function assertExact(server: ModelServer, messages: readonly Message[], outcomes: readonly SendOutcome[], { isCut = false } = {}): void {
+export function assertExact(server: ModelServer, messages: readonly Message[], outcomes: readonly SendOutcome[], isCut = false): void {
   const theirs = new Set(outcomes.map(({ message }) => message));
   assertEquals(outcomes.map(({ message }) => message), messages.filter((message) => theirs.has(message)), "the outcomes come in order, one for each");
   for (const outcome of outcomes) assertExactly(server, outcome, isCut);

@@ -177,8 +177,12 @@ export class ModelSession {
     const lines = this.#unread.split("\r\n").slice(0, -1);
     this.#unread = "";
     this.commands.push(...lines);
-    const numbers = lines.map((line) => /^MAIL FROM:<m(\d+)@/.exec(line)?.[1]).filter((number) => number !== undefined);
-    this.riding.push(...numbers.map(Number));
+    let number = this.#number;
+    for (const line of lines) {
+      const sender = /^MAIL FROM:<m(\d+)@/.exec(line)?.[1];
+      if (sender !== undefined) this.riding.push(number = Number(sender));
+      if (/^BDAT \d+ LAST/.test(line)) this.ends.add(number);
+    }
     if (this.#server.options.temper === "Haraka") { for (const _ of lines) this.#say("503 Bad sequence of commands - pipelined after end of DATA"); }
   }
 

@@ -54,10 +54,13 @@ function serverOf(chance: Chance, messages: readonly Message[], isWindowed: bool
   const keywords = ["8BITMIME", "PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2", "LIMITS MAILMAX=7"];
   const shares = [1, 0.9, 0.6, 0.1, 0.05];
   const pause = chance.from(0, 3);
+  const temper = chance.is(0.15) ? chance.one(["Courier", "Haraka", "Dovecot"] as const) : undefined;
+  // One that dropped whole transactions in silence would be found out by nobody: replies are told apart by their number alone. None does.
+  const isOffered = (keyword: string) => keyword !== "CHUNKING" || temper === undefined || temper === "Dovecot";
   return {
-    keywords: keywords.filter((_, index) => chance.is(shares[index]!)),
+    keywords: keywords.filter((keyword, index) => chance.is(shares[index]!) && isOffered(keyword)),
     faults: Array.from({ length: chance.from(0, 3) }, () => faultOf(chance, messages, isWindowed)),
-    temper: chance.is(0.15) ? chance.one(["Courier", "Haraka", "Dovecot"] as const) : undefined,
+    temper,
     protocol: chance.is(0.1) ? "lmtp" : "smtp",
     isLax: chance.is(0.3),
     maxRecipients: chance.is(0.15) ? 2 : 100,
@@ -81,7 +84,16 @@ function messageOf(chance: Chance, number: number): Message {
       },
     });
   };
-  const bodies = [() => text, () => text, () => text, () => text.repeat(700), () => text.repeat(2_000), () => "", () => stream(false), () => stream(true)];
+  const bodies = [
+    () => text,
+    () => text,
+    () => text,
+    () => text.repeat(700),
+    () => text.repeat(2_000),
+    () => "",
+    () => stream(false),
+    () => stream(true),
+  ];
   return mail(number, {
     body: chance.one(bodies)(),
     requireAllRecipients: chance.is(0.1),
@@ -162,7 +174,7 @@ export async function runSession(seed: number, trace?: (event: TraceEvent) => vo
     for (const [index, outcomes] of all.entries()) {
       const own = callers[index]!.messages;
       assertEquals(outcomes.map(({ message }) => message), own.slice(0, outcomes.length));
-      assertExact(server, messages, outcomes, { isCut });
+      assertExact(server, messages, outcomes, isCut);
     }
     assert(server.connections.length <= 2, "one connection more at most");
     assertEquals(server.connections[1]?.session.riding ?? [], [], "nothing rides on it");
@@ -173,9 +185,14 @@ export async function runSession(seed: number, trace?: (event: TraceEvent) => vo
     await inTime(client.quit(), clock);
     assertEquals(clock.pending, 0, "no timer is left");
   } catch (error) {
-    throw new Error(`session ${seed}: ${JSON.stringify(server.options)}, ${callers.map((caller) => JSON.stringify({ ...caller, messages: caller.messages.length }))}`, {
-      cause: error,
-    });
+    throw new Error(
+      `session ${seed}: ${JSON.stringify(server.options)}, ${
+        callers.map((caller) => JSON.stringify({ ...caller, messages: caller.messages.length }))
+      }`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     isOver = true;
     await flushing;
