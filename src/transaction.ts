@@ -105,6 +105,7 @@ function grouped(session: Session, message: PreparedMessage, { recipients }: Env
   const { extensions } = session;
   const maxRecipients = extensions.limit("RCPTMAX") ?? Infinity;
   const maxDomains = extensions.limit("RCPTDOMAINMAX") ?? Infinity;
+  if (maxDomains === Infinity && recipients.length <= maxRecipients) return [[...recipients]];
   const groups: Group[] = [];
   /** Those with room for more. */
   let open: Group[] = [];
