@@ -2,7 +2,7 @@ import { formatEnhancedCode, hasEnhancedCode, parseEnhancedCode } from "./enhanc
 import { decodeText, encodeText, printable } from "./text.ts";
 
 /**
- * One reply of a server: a code, and the text of each of its lines. Text is decoded when it is first asked for, since most replies are never read.
+ * One reply of a server: a code, and the text of each of its lines. Octets are decoded when they are first asked for, since most replies are never read.
  *
  * Source: RFC 5321 sections 4.2 and 4.2.1, RFC 2034 section 4.
  *
