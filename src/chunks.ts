@@ -16,14 +16,14 @@ const MAX_CHUNKS = 4;
 
 /** One BDAT command with its octets, copied. */
 export function bdat(octets: Uint8Array, isLast: boolean): Pick<Command, "verb" | "label" | "octets"> {
-  const { octets: start, ...command } = bdatOf([octets], isLast);
-  return { ...command, octets: concat([start, octets]) };
+  const { octets: start, payload, ...command } = bdatOf([octets], isLast);
+  return { ...command, octets: concat([start, ...payload]) };
 }
 
 /** One BDAT command with the parts of its chunk, not copied. */
-function bdatOf(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "label" | "octets">> {
+export function bdatOf(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "label" | "octets" | "payload">> {
   const label = `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`;
-  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: encodeLine(label) };
+  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: encodeLine(label), payload: parts };
 }
 
 /**
@@ -101,11 +101,10 @@ class Upload {
     return { phase: "data", command: "BDAT", ...this.#more.about?.("not-sent") };
   }
 
-  #send({ parts, last }: ContentPiece, onLast: (reply: Reply) => void): void {
+  #send({ parts, last, release }: ContentPiece, onLast: (reply: Reply) => void): void {
     const { signal, about, onReply } = this.#more;
     const command = {
       ...bdatOf(parts, last),
-      payload: parts,
       signal,
       ...(about && { about }),
       // Behind a refused chunk the rest is of no use; what is written already is answered all the same.
@@ -115,6 +114,8 @@ class Upload {
         if (last && this.#refusal === undefined) onReply?.(reply, "unknown");
         if (!reply.isPositive) this.#refusal ??= reply;
         else if (last) onLast(reply);
+        // The server has read it all.
+        else release?.();
       },
     };
     const sent = this.#session.issue(command).then(() => {}, (error) => {

@@ -8,7 +8,7 @@ import { FakeClock, settled } from "../support/fake_clock.ts";
 const ENVELOPE = { from: "a@x.test", to: "b@y.test" };
 const LINE = `${"x".repeat(98)}\r\n`;
 /** More than four chunks. */
-const LINES = 20_000;
+const LINES = 40_000;
 
 /** Yes to everything. */
 const YES = (command: string) => command === "QUIT" ? "221 bye" : "250 ok";
