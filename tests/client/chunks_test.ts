@@ -54,6 +54,15 @@ Deno.test("SmtpClient.send cuts content in memory that is too large for one writ
   assert(server.chunks.length > 4);
 });
 
+Deno.test("SmtpClient.send sends content whose every line has to change, and no line in the place of another", async () => {
+  const server = new ChunkServer(YES);
+  await using client = await connectTo(server);
+  const text = (end: string) => Array.from({ length: 500_000 }, (_, index) => `${index}${end}`).join("");
+  await client.send({ ...ENVELOPE, body: new Blob([text("\n")]), transfer: "bdat" });
+  assert(server.chunks.length > 6, server.chunks.join());
+  assert(server.content === text("\r\n"));
+});
+
 Deno.test("SmtpClient.send has no more than four chunks under way", async () => {
   const held: string[] = [];
   const server: ChunkServer = new ChunkServer((command) => {
