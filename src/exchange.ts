@@ -109,7 +109,7 @@ class Exchange {
       const whole = framing === "data" ? undefined : this.#whole();
       this.#isInline = whole !== undefined;
       if (framing === "data") this.#begun = this.#questions.ask(DATA);
-      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat([whole], true), isFollowable: this.#isFollowable });
+      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat(whole, true), isFollowable: this.#isFollowable });
       if (this.#isInline) this.#onQueued();
     }
     await this.#questions.settled();
@@ -170,9 +170,9 @@ class Exchange {
   }
 
   /** The content as it stands on the wire, where it is in memory and small enough to leave in one write. */
-  #whole(): Uint8Array | undefined {
+  #whole(): readonly Uint8Array[] | undefined {
     const { message: { body }, envelope: { framing } } = this.#transaction;
-    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.whole?.(framing) : undefined;
+    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.parts?.(framing) : undefined;
   }
 
   /**
@@ -222,7 +222,7 @@ class Exchange {
       return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
     };
     if (framing !== "data") return await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
-    const how = whole === undefined ? { content: open() } : { payload: [whole] };
+    const how = whole === undefined ? { content: open() } : { payload: whole };
     const end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
     if (whole !== undefined || quit) this.#onQueued();
     await this.#questions.settled();
