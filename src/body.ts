@@ -8,7 +8,7 @@ import { Deadline } from "./session/deadline.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
-import { concat, CR, gathered, LF } from "./wire/octets.ts";
+import { CR, gathered, LF } from "./wire/octets.ts";
 import { encodeText, quoted } from "./wire/text.ts";
 
 /**

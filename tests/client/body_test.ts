@@ -260,9 +260,8 @@ Deno.test("SmtpClient does not hold back what a slow source has given", async ()
 Deno.test("prepareBody hands on a body in memory uncopied where nothing in it has to change, and as a new one where something has", () => {
   const parts = (text: string, framing: "data" | "bdat" | "binary") => {
     const body = bytes(text);
-    const { parts, whole } = prepareBody(body, "normalize", framing === "binary");
+    const { parts } = prepareBody(body, "normalize", framing === "binary");
     const all = parts!(framing);
-    assertEquals(textOf(whole!(framing)), all.map(textOf).join(""));
     return [all[0] === body, all.map(textOf)];
   };
   assertEquals(parts("a\r\n.b\r\n", "bdat"), [true, ["a\r\n.b\r\n"]]);
