@@ -40,6 +40,11 @@ export class Channel {
     return this.#decoder.fault;
   }
 
+  /** Whether the socket keeps nothing of a write that has resolved, so that the octets may be written over. */
+  get keepsNothing(): boolean {
+    return this.#socket.direct !== undefined;
+  }
+
   /** Resolves when the socket has taken `octets`. */
   write(octets: Uint8Array): Promise<void> {
     this.writes++;
