@@ -174,7 +174,6 @@ export class Pipeline {
     this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
   }
 
-  /** Gives `event` to the caller's hook. */
   trace(event: TraceEvent): void {
     emit(this.#options.trace, event);
   }
