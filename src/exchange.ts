@@ -88,8 +88,7 @@ class Exchange {
     this.#session = session;
     this.#questions = new Questions(session, signal, this);
     const timeout = turn.isOnTrial ? Math.min(TRIAL, session.options.timeouts.mail) : undefined;
-    // A chunk under way may be refused, and then its transaction is still open: what is meant for this one would go to the other's recipients.
-    if (turn.isRiding && session.extensions.has("CHUNKING")) this.#questions.ask({ ...RSET, timeout });
+    if (beginsWithReset(session, turn)) this.#questions.ask({ ...RSET, timeout });
     this.#mail = this.#questions.ask({ ...mail, timeout });
     this.#rcpts = recipients.map(({ rcpt, address }) => this.#questions.ask(rcpt, address));
   }
@@ -238,10 +237,11 @@ class Exchange {
   /** Whether something may be written behind the end of the message before its reply. With LMTP nobody can tell how many replies come first. */
   get #isFollowable(): boolean {
     const { isLast, quit, turn } = this.#transaction;
-    return isLast && !this.#session.isLmtp && (quit || turn.isWindowed);
+    const { isLmtp, hasEnded, isPipelining } = this.#session;
+    return isLast && isPipelining && !isLmtp && !hasEnded && (quit || turn.isWindowed);
   }
 
-  /** The end of the message is queued. */
+  /** The end of the message is queued: where something can ride behind it, QUIT is said or the next turn begins. */
   #onQueued(): void {
     if (!this.#isFollowable) return;
     if (this.#transaction.quit) sayQuit(this.#session);
@@ -321,6 +321,14 @@ class Exchange {
     const delivery = this.#mayHaveArrived ? "unknown" : facts.delivery;
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { ...facts, command, reply, delivery });
   }
+}
+
+/**
+ * Whether a transaction begins with RSET: a chunk in front of it that has no reply yet may be refused, and then the other's transaction is still open,
+ * and what is meant for this one would go to the other's recipients.
+ */
+export function beginsWithReset({ extensions }: Session, turn: Turn): boolean {
+  return turn.isRiding && extensions.has("CHUNKING");
 }
 
 /** What an error has to say where earlier transactions have brought the message to some: it must not be sent to all once more. */

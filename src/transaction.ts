@@ -4,7 +4,7 @@
  */
 import { type Envelope, planEnvelope, type PlannedRecipient } from "./envelope.ts";
 import { type RecipientReply, SmtpReplyError, SmtpUnsupportedError } from "./errors.ts";
-import { type Delivered, exchange } from "./exchange.ts";
+import { beginsWithReset, type Delivered, exchange } from "./exchange.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
 import type { Turn } from "./turns.ts";
@@ -45,7 +45,7 @@ export interface Sending {
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
 export async function runTransaction(message: PreparedMessage, { session, turn, quit, signal }: Sending): Promise<SendResult> {
-  session.assertLegal("MAIL");
+  session.assertLegal(beginsWithReset(session, turn) ? "RSET" : "MAIL");
   const envelope = planEnvelope(session, message);
   const waiting = grouped(session, message, envelope);
   const limit = session.extensions.limit("MAILMAX") ?? Infinity;

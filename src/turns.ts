@@ -16,8 +16,6 @@ export interface TurnOptions {
 
 /** Octets of the turns under way at once at most, apart from one that has more by itself: what stands in memory, and may be lost in doubt. */
 const MAX_OCTETS = 1_048_576;
-/** Bad sequence of commands: what a server says that does not take one transaction behind another (RFC 5321 section 4.2.4). */
-const BAD_SEQUENCE = 503;
 
 /**
  * Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. Where a
@@ -200,7 +198,7 @@ export class Turn {
 
   /** Says how the server has answered the first of its commands that could be refused. */
   heard(reply: Reply): void {
-    if (!this.isRiding || reply.code === BAD_SEQUENCE) return;
+    if (!this.isRiding || isOutOfSequence(reply.code)) return;
     this.isRiding = false;
     this.#turns.prove();
   }
@@ -222,6 +220,14 @@ export class Turn {
   retake(): Promise<void> {
     return this.#turns.retake(this);
   }
+}
+
+/**
+ * Whether a reply to MAIL with `code` is that of a server that does not take one transaction behind another: bad sequence (503), or, where it has lost
+ * the beginning of what came behind the dot, no command at all (Haraka 3.3; RFC 5321 section 4.2.4).
+ */
+export function isOutOfSequence(code: number | undefined): boolean {
+  return code === 500 || code === 502 || code === 503;
 }
 
 function abortedBefore(signal: AbortSignal | undefined): SmtpConnectionError {

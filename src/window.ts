@@ -1,13 +1,13 @@
 /** The window across transactions: how wide it may be, and what tells that a server has failed at it. */
 import { SmtpBodyError, SmtpError, SmtpReplyError } from "./errors.ts";
-import type { Turn } from "./turns.ts";
+import { isOutOfSequence, type Turn } from "./turns.ts";
 import { quoted } from "./wire/text.ts";
 
 /** Whether `error` is what comes of a transaction that was written behind another to a server that does not take it there; it surely was not sent. */
 export function isWindowFailure(turn: Turn, error: unknown): boolean {
   if (!turn.isRiding || !(error instanceof SmtpError) || error.delivery !== "not-sent") return false;
   return error instanceof SmtpReplyError
-    ? error.phase === "mail" && error.code === 503
+    ? error.phase === "mail" && isOutOfSequence(error.code)
     : error.phase !== "local" && !(error instanceof SmtpBodyError);
 }
 

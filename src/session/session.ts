@@ -92,6 +92,11 @@ export class Session implements TaskOwner {
     return this.#hasTakenMail;
   }
 
+  /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
+  get isPipelining(): boolean {
+    return this.#pipeline.isPipelining;
+  }
+
   get isSecure(): boolean {
     return this.#isSecure;
   }

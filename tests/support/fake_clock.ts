@@ -20,6 +20,12 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Lets time pass until the next timer fires; not at all where none waits. */
+  async skip(): Promise<void> {
+    const next = Math.min(...[...this.#timers.values()].map(({ at }) => at));
+    if (next < Infinity) await this.advance(next - this.#now);
+  }
+
   /** Lets `milliseconds` pass: every timer that is due by then fires, in order. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds;
