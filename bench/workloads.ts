@@ -1,0 +1,170 @@
+/** What is measured: the workloads, who takes part in each, and where. Goals are in claims.ts. */
+import type { Task } from "./program.ts";
+
+/** What the sink offers: PIPELINING in any case. */
+export type Offer = "pipelining" | "chunking" | "starttls";
+
+/** Someone who takes part in a workload. */
+export interface Contender {
+  /** As figures and claims name it; unique within its workload. */
+  readonly name: string;
+  /** The file in `programs/`, or `smtp-source`. */
+  readonly program: string;
+  readonly offer: Offer;
+  /** What it is asked to do, all but where. */
+  readonly task: Omit<Task, "port" | "authority">;
+  /** How many messages a run sends; default as many as fit into the time of a run. */
+  readonly messages?: number;
+  /** Milliseconds that a round trip takes; default what it takes. */
+  readonly roundTrip?: number;
+  /** Where it runs; default on every runtime of the workload. */
+  readonly runtimes?: readonly string[];
+}
+
+/** One kind of work. */
+export interface Workload {
+  /** `W1` and so on. */
+  readonly name: string;
+  readonly title: string;
+  readonly contenders: readonly Contender[];
+  /** Whether each run has a process of its own, for the sake of what its memory shows; default `false`. */
+  readonly isIsolated?: boolean;
+}
+
+const WITH_PROCESS = ["Deno", "Node 20", "Node 24", "Bun"];
+/** Every runtime, in the order in which they are shown. */
+export const RUNTIMES: readonly string[] = [...WITH_PROCESS, "workerd"];
+
+const MIB = 1_048_576;
+
+type More = Partial<Omit<Contender, "task">> & { readonly task?: Partial<Contender["task"]> };
+
+function posthorn(name: string, way: string, offer: Offer, { task, ...more }: More = {}): Contender {
+  return { name: `${name}, ${offer === "pipelining" ? "DATA" : "BDAT"}`, program: "posthorn", offer, task: { way, ...task }, ...more };
+}
+
+function peer(name: string, program: string, way: string, { task, ...more }: More = {}): Contender {
+  return { name, program, offer: "pipelining", task: { way, ...task }, runtimes: WITH_PROCESS, ...more };
+}
+
+const OFFERS = ["pipelining", "chunking"] as const;
+const WINDOW = 8;
+
+const small: Workload = {
+  name: "W1",
+  title: "1 KiB, one connection",
+  contenders: [
+    ...OFFERS.flatMap((offer) => [
+      posthorn("send", "send", offer),
+      posthorn("sendAll", "sendAll", offer),
+      posthorn(`sendAll, window ${WINDOW}`, "sendAll", offer, { task: { window: WINDOW } }),
+    ]),
+    peer("nodemailer, connection", "nodemailer", "connection"),
+    peer("nodemailer, pool of 1, ready-made", "nodemailer", "pool, ready-made", { task: { connections: 1 } }),
+    peer("nodemailer, pool of 1, composing", "nodemailer", "pool, composing", { task: { connections: 1 } }),
+    peer("emailjs", "emailjs", "send"),
+    peer("upyo", "upyo", "send"),
+    peer("worker-mailer", "worker_mailer", "send", { runtimes: ["workerd"] }),
+    peer("smtp-source", "smtp-source", "send"),
+  ],
+};
+
+const fresh: Workload = {
+  name: "W2",
+  title: "1 KiB, a fresh connection each",
+  contenders: [
+    ...OFFERS.map((offer) => posthorn("connect, send, quit", "fresh", offer)),
+    peer("nodemailer, connection", "nodemailer", "fresh"),
+  ],
+};
+
+const POOL = { connections: 20 };
+const POOLED = 10_000;
+
+const pool: Workload = {
+  name: "W3",
+  title: "10,000 of 1 KiB, a pool of 20",
+  isIsolated: true,
+  contenders: [
+    ...OFFERS.flatMap((offer) => [
+      posthorn("pool", "pool", offer, { task: POOL, messages: POOLED }),
+      posthorn(`pool, window ${WINDOW}`, "pool", offer, { task: { ...POOL, window: WINDOW }, messages: POOLED }),
+    ]),
+    peer("nodemailer, pool, ready-made", "nodemailer", "pool, ready-made", { task: POOL, messages: POOLED }),
+    peer("smtp-source", "smtp-source", "send", { task: POOL, messages: POOLED }),
+  ],
+};
+
+const RECIPIENTS = { recipients: 100 };
+
+const many: Workload = {
+  name: "W4",
+  title: "1 KiB to 100 recipients, one connection",
+  contenders: [
+    ...OFFERS.map((offer) => posthorn("send", "send", offer, { task: RECIPIENTS })),
+    peer("nodemailer, connection", "nodemailer", "connection", { task: RECIPIENTS }),
+  ],
+};
+
+function streaming(name: string, title: string, octets: number): Workload {
+  const task = { octets };
+  return {
+    name,
+    title,
+    isIsolated: true,
+    contenders: [
+      ...OFFERS.map((offer) => posthorn("send", "stream", offer, { task, messages: 1 })),
+      peer("raw copy", "raw_copy", "copy", { task, messages: 1, offer: "chunking", runtimes: RUNTIMES }),
+      peer("nodemailer, connection", "nodemailer", "stream", { task, messages: 1 }),
+    ],
+  };
+}
+
+const secure: Workload = {
+  name: "W6",
+  title: "1 KiB, a fresh connection each, STARTTLS",
+  contenders: [
+    posthorn("connect, send, quit", "fresh", "starttls", { runtimes: WITH_PROCESS }),
+    peer("nodemailer, connection", "nodemailer", "fresh", { offer: "starttls" }),
+  ],
+};
+
+const MANY = 1_000;
+
+function far(roundTrip: number): Workload {
+  const away = { roundTrip };
+  return {
+    name: `W7 ${roundTrip} ms`,
+    title: `1 KiB, a round trip of ${roundTrip} ms`,
+    contenders: [
+      ...OFFERS.flatMap((offer) => [
+        posthorn("send", "send", offer, away),
+        posthorn("sendAll", "sendAll", offer, away),
+        posthorn("sendAll, window 32", "sendAll", offer, { ...away, task: { window: 32 }, messages: MANY }),
+      ]),
+      posthorn("sendAll, window 64", "sendAll", "chunking", { ...away, task: { window: 64 }, messages: MANY }),
+      posthorn("pool of 20", "pool", "chunking", { ...away, task: POOL, messages: MANY }),
+      peer("nodemailer, connection", "nodemailer", "connection", away),
+      peer("nodemailer, pool of 20, ready-made", "nodemailer", "pool, ready-made", { ...away, task: POOL, messages: MANY }),
+    ],
+  };
+}
+
+/** All of them, apart from W8, which sends nothing. */
+export const workloads: readonly Workload[] = [
+  small,
+  fresh,
+  pool,
+  many,
+  streaming("W5", "50 MiB, streamed", 50 * MIB),
+  streaming("W5 1 GiB", "1 GiB, streamed", 1024 * MIB),
+  secure,
+  far(20),
+  far(50),
+  far(100),
+];
+
+/** Who takes part in a workload on a runtime. */
+export function contendersOn({ contenders }: Workload, runtime: string): readonly Contender[] {
+  return contenders.filter(({ runtimes = RUNTIMES }) => runtimes.includes(runtime));
+}
