@@ -1,9 +1,11 @@
 /** Measures one workload on one runtime: every contender in every round, one after the other, so that ratios compare neighbours in time. */
 import { clientCore, type Placement } from "./pinning.ts";
-import { ProcessProgram, type Program, type Run } from "./program.ts";
+import { ProcessProgram } from "./process_program.ts";
+import type { Program, Run } from "./program.ts";
 import type { Figure, Round } from "./results.ts";
 import type { Place, Servers } from "./servers.ts";
 import { SmtpSource } from "./smtp_source.ts";
+import { WorkerProgram } from "./worker_program.ts";
 import type { Contender, Workload } from "./workloads.ts";
 import { contendersOn } from "./workloads.ts";
 
@@ -12,12 +14,20 @@ export interface Effort {
   readonly rounds: number;
   /** Seconds that a run should take, where the number of messages is free. */
   readonly seconds: number;
-  /** The most messages that a run may send, also where their number is fixed. */
-  readonly maxMessages: number;
+  /** Seconds of the runs before, which warm up, at least. */
+  readonly warmUp: number;
+  /** How much of the messages to send where their number is given. */
+  readonly share: number;
 }
 
+/** Messages of a run at least. */
 const FEWEST = 5;
-const FIRST = 40;
+/** Messages of the first run of those whose number is given. */
+const PROBE = 50;
+/** How many times as many messages the next run may have, since the first are slow. */
+const GROWTH = 20;
+/** Seconds that a run may take where the number of messages is given; where they do not suffice there are fewer messages. */
+const PATIENCE = 30;
 
 /** Someone who is ready to run. */
 interface Entrant {
@@ -31,7 +41,6 @@ interface Entrant {
 
 /** Measures `workload` on `runtime`. Whoever fails has a fault for a figure, and leaves the others alone. */
 export async function measure(workload: Workload, runtime: string, placement: Placement, servers: Servers, effort: Effort): Promise<Figure[]> {
-  const { isIsolated = false } = workload;
   const core = clientCore(placement);
   const entrants: Entrant[] = [];
   for (const contender of contendersOn(workload, runtime)) {
@@ -45,9 +54,9 @@ export async function measure(workload: Workload, runtime: string, placement: Pl
     } catch (error) {
       entrant.fault = error instanceof Error ? error.message : `${error}`;
     }
-    if (isIsolated || entrant.fault !== undefined) await stop(entrant);
+    if (entrant.contender.isIsolated || entrant.fault !== undefined) await stop(entrant);
   };
-  for (const entrant of entrants) await attempt(entrant, (program) => settle(entrant, program, effort, isIsolated));
+  for (const entrant of entrants) await attempt(entrant, (program) => settle(entrant, program, effort));
   for (let round = 0; round < effort.rounds; round++) {
     // Forth and back, so that nobody always runs behind the same neighbour.
     const order = round % 2 === 0 ? entrants : entrants.toReversed();
@@ -63,6 +72,7 @@ export async function measure(workload: Workload, runtime: string, placement: Pl
 async function start({ contender: { program, task }, place: { port, authority } }: Entrant, runtime: string, core: number): Promise<Program> {
   const whole = { ...task, port, ...(authority !== undefined && { authority }) };
   if (program === "smtp-source") return await SmtpSource.start(whole, core);
+  if (runtime === "workerd") return await WorkerProgram.start(program, whole, core);
   return await ProcessProgram.start(program, runtime, whole, core);
 }
 
@@ -71,22 +81,20 @@ async function stop(entrant: Entrant): Promise<void> {
   entrant.program = undefined;
 }
 
-/** Finds how many messages fit into a run, warming up on the way. */
-async function settle(entrant: Entrant, program: Program, { seconds, maxMessages }: Effort, isIsolated: boolean): Promise<void> {
-  const { messages } = entrant.contender;
-  if (messages !== undefined) {
-    entrant.messages = Math.min(messages, maxMessages);
-    // Each run of its own process begins cold in any case.
-    if (!isIsolated) await once(entrant, program);
+/** Finds how many messages fit into a run, warming up on the way. A process for each run has nothing to warm up, and is given its messages. */
+async function settle(entrant: Entrant, program: Program, { seconds, warmUp, share }: Effort): Promise<void> {
+  const { messages, isIsolated = false } = entrant.contender;
+  const wanted = messages === undefined ? Infinity : Math.ceil(messages * share);
+  entrant.messages = Math.min(wanted, messages === undefined ? FEWEST : PROBE);
+  if (isIsolated) {
+    entrant.messages = wanted;
     return;
   }
-  entrant.messages = FEWEST;
-  for (let tries = 0; tries < 3; tries++) {
+  for (let spent = 0; spent < warmUp;) {
     const taken = await once(entrant, program);
-    const fitting = Math.floor(taken.messages / taken.seconds * seconds);
-    entrant.messages = Math.max(FEWEST, Math.min(fitting, maxMessages, tries === 0 ? FIRST * FEWEST : Infinity));
-    // Slow ones have nothing to gain from another try.
-    if (taken.seconds > seconds / 2) break;
+    spent += taken.seconds;
+    const fitting = Math.floor(taken.messages / taken.seconds * (messages === undefined ? seconds : PATIENCE));
+    entrant.messages = Math.max(FEWEST, Math.min(fitting, wanted, taken.messages * GROWTH));
   }
 }
 

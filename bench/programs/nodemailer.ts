@@ -1,7 +1,8 @@
 /** nodemailer, the fastest of the peers: its bare connection, and its pool with a message that is ready-made or that it composes. */
 import { Readable } from "node:stream";
-import { type Prepared, serve } from "./harness.ts";
+import { serve } from "./harness.ts";
 import { CLIENT_NAME, FROM, HOST, type Job, MESSAGE, recipients, streamed, SUBJECT, TEXT, TLS_NAME } from "./job.ts";
+import type { Prepared } from "./steps.ts";
 
 type Callback = (error?: Error | null) => void;
 

@@ -1,6 +1,6 @@
 /** Posthorn's ways of sending; the same on every runtime. */
 import * as posthorn from "@posthorn/smtp";
-import type { Prepared, Ways } from "./harness.ts";
+import type { Prepared, Ways } from "./steps.ts";
 import { CLIENT_NAME, FROM, HOST, type Job, MESSAGE, recipients, streamed, TLS_NAME } from "./job.ts";
 
 const { connect } = posthorn;
