@@ -27,15 +27,15 @@ export function chart({ figures }: Results): string {
   const parts: string[] = [];
   let y = TOP;
   for (const runtime of runtimes) {
-    parts.push(text(8, y + BAR - 3, runtime, "runtime"));
+    parts.push(text(8, y + BAR - 3, runtime, ' class="runtime"'));
     for (const { contender, label, isOurs } of BARS) {
       const value = values.get(`${runtime} ${contender}`);
       if (value === undefined) continue;
       const width = round(value * scale);
       parts.push(
-        text(LEFT - 8, y + BAR - 3, label, "", "end"),
+        text(LEFT - 8, y + BAR - 3, label, ' text-anchor="end"'),
         `<rect class="${isOurs ? "ours" : "peer"}" x="${LEFT}" y="${y}" width="${width}" height="${BAR}" rx="2"/>`,
-        text(LEFT + width + 6, y + BAR - 3, `${value.toFixed(1)}×`, ""),
+        text(LEFT + width + 6, y + BAR - 3, `${value.toFixed(1)}×`),
       );
       y += BAR + GAP;
     }
@@ -45,7 +45,7 @@ export function chart({ figures }: Results): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="${title}">`,
     `<style>${STYLE}</style>`,
-    text(8, 24, title, "title"),
+    text(8, 24, title, ' class="title"'),
     ...parts,
     "</svg>\n",
   ].join("\n");
@@ -56,8 +56,8 @@ function valueOf(figure: Figure, known: readonly Figure[]): number {
   return base === undefined ? 0 : ratio(figure, base);
 }
 
-function text(x: number, y: number, content: string, className: string, anchor = "start"): string {
-  return `<text x="${round(x)}" y="${y}" class="${className}" text-anchor="${anchor}">${content}</text>`;
+function text(x: number, y: number, content: string, more = ""): string {
+  return `<text x="${round(x)}" y="${y}"${more}>${content}</text>`;
 }
 
 function round(value: number): number {

@@ -21,9 +21,8 @@ const WEIGHINGS = 15;
 
 /** What `--quick` measures, and where. */
 const QUICKLY: Readonly<Record<string, readonly string[]>> = {
-  "W1": RUNTIMES,
-  "W2": ["Deno"],
-  "W3": ["Deno", "Bun"],
+  "W1": ["Deno", "Node 24", "Bun", "workerd"],
+  "W3": ["Deno"],
   "W4": ["Deno", "Node 24", "Bun"],
   "W5": ["Deno", "Node 24", "Bun"],
   "W6": ["Deno", "Node 24", "Bun"],

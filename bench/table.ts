@@ -10,14 +10,21 @@ const MIB = 1_048_576;
 
 /** What stands between the marks of the page. */
 export function shownIn(page: string): string {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error("the page has no marks");
-  return page.slice(begin + BEGIN.length, end);
+  const [begin, end] = marksOf(page);
+  return page.slice(begin, end);
 }
 
 /** The page with the results between its marks. */
 export function writtenTo(page: string, results: Results): string {
-  return page.replace(shownIn(page), () => `\n\n${rendered(results)}\n`);
+  const [begin, end] = marksOf(page);
+  return `${page.slice(0, begin)}\n\n${rendered(results)}\n${page.slice(end)}`;
+}
+
+/** Where the space between the marks begins and ends. */
+function marksOf(page: string): [number, number] {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error("the page has no marks");
+  return [begin + BEGIN.length, end];
 }
 
 /** Everything that is shown of the results, in Markdown. */
