@@ -20,7 +20,8 @@
  *
  * @module
  */
-export { type ClientOptions, connect, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { type ClientOptions, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { connect } from "./src/connect.ts";
 export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,
@@ -50,8 +51,8 @@ export type { Clock } from "./src/session/clock.ts";
 export type { SessionState } from "./src/session/state.ts";
 export { DEFAULT_TIMEOUTS, type TimeoutName, type Timeouts } from "./src/session/timeouts.ts";
 export type { Trace, TraceEvent } from "./src/session/trace.ts";
-export { dial } from "./src/transport/dial.ts";
-export type { ChannelBinding, Dialer, DialOptions, Socket, SocketInfo, StartTlsOptions, TlsOptions } from "./src/transport/socket.ts";
+export { createDialer, dial } from "./src/transport/dial.ts";
+export type { ChannelBinding, Dialer, DialOptions, DirectAccess, Socket, SocketInfo, StartTlsOptions, TlsOptions } from "./src/transport/socket.ts";
 export type { EsmtpParameters } from "./src/wire/command.ts";
 export { DotStuffer, type DotStufferOptions, type LineEndings } from "./src/wire/dot_stuffer.ts";
 export { DotStuffingStream } from "./src/wire/dot_stuffing_stream.ts";

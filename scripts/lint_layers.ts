@@ -11,9 +11,9 @@ const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/options\.ts$/],
   [/^src\/(body|chunks|envelope|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],
-  [/^src\/(authenticate|exchange|transaction|turns)\.ts$/],
-  [/^src\/(outcome|send_all)\.ts$/],
-  [/^src\/client\.ts$/],
+  [/^src\/(asked|authenticate|exchange|transaction|turns)\.ts$/],
+  [/^src\/(outcome|send_all|window)\.ts$/],
+  [/^src\/(client|connect)\.ts$/],
   [/^src\/pool(\/|\.ts$)/],
   [/^mod\.ts$/],
 ];

@@ -4,10 +4,11 @@
  */
 import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { Clock } from "./session/clock.ts";
+import { Deadline } from "./session/deadline.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
-import { DotStuffer, type LineEndings } from "./wire/dot_stuffer.ts";
-import { concat, gathered } from "./wire/octets.ts";
+import { edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
+import { concat, gathered, LF } from "./wire/octets.ts";
 import { encodeText, quoted } from "./wire/text.ts";
 
 /**
@@ -22,6 +23,8 @@ const BLOCK = 65_536;
 const GATHER = 16_384;
 /** Octets gathered for one BDAT: each is answered, and a reply costs the server more than some thousand octets do. */
 const CHUNK = 262_144;
+/** Octets of room beyond those of one block: the next one may need more dots. */
+const SLACK = 4_096;
 /** How long gathered octets wait for more of a slow source, in milliseconds: a server that hears nothing for minutes hangs up. */
 const PATIENCE = 1_000;
 
@@ -39,7 +42,9 @@ export interface PreparedBody {
   readonly isRepeatable: boolean;
   /** Begins to read it. */
   open(promise: ContentPromise): Content;
-  /** The whole of it as it stands on the wire, where it is in memory. */
+  /** The whole of it as it stands on the wire, where it is in memory; the body itself among the parts, uncopied, where nothing in it has to change. */
+  parts?(framing: Framing): readonly Uint8Array[];
+  /** {@linkcode parts} put together. */
   whole?(framing: Framing): Uint8Array;
 }
 
@@ -74,11 +79,18 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
     if (!isBinary && lineEndings === "reject" && facts.hasLoneLineEnd) {
       throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
     }
-    const whole = (framing: Framing) => {
-      const framer = framerOf(framing, lineEndings);
-      return concat([framer.push(body), framer.finish()]);
+    const framer = (framing: Framing) => wellFormed(framing, body, facts) ?? framerOf(framing, lineEndings);
+    const parts = (framing: Framing) => {
+      const { push, finish } = framer(framing);
+      return [push(body, fresh), finish()].filter(({ length }) => length > 0);
     };
-    return { facts, isRepeatable: true, open: (promise) => new FramedContent(singleChunk(body), lineEndings, promise), whole };
+    return {
+      facts,
+      isRepeatable: true,
+      open: (promise) => new FramedContent(singleChunk(body), framer(promise.framing), promise),
+      parts,
+      whole: (framing) => concat(parts(framing)),
+    };
   }
   if (body instanceof ReadableStream && body.locked) {
     throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
@@ -86,7 +98,11 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
   const open = opener(body);
   if (open !== undefined) {
     const isRepeatable = !(body instanceof ReadableStream);
-    return { facts: undefined, isRepeatable, open: (promise) => new FramedContent(lazySource(open), lineEndings, promise) };
+    return {
+      facts: undefined,
+      isRepeatable,
+      open: (promise) => new FramedContent(lazySource(open), framerOf(promise.framing, lineEndings), promise),
+    };
   }
   throw new TypeError(
     `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
@@ -135,12 +151,52 @@ function lazySource(open: () => ReadableStream<Uint8Array>): Source {
 }
 
 /** What stands between a source and the wire. */
-type Framer = Pick<DotStuffer, "push" | "finish">;
+interface Framer {
+  /** `block` as it stands on the wire: itself, or changed, in room that `take` gives. */
+  push(block: Uint8Array, take: (length: number) => Uint8Array): Uint8Array;
+  /** What stands behind the last block. */
+  finish(): Uint8Array;
+}
 
-const AS_IT_IS: Framer = { push: (chunk) => chunk, finish: () => new Uint8Array(0) };
+const NOTHING = new Uint8Array(0);
+const AS_IT_IS: Framer = { push: (block) => block, finish: () => NOTHING };
 
 function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
-  return framing === "binary" ? AS_IT_IS : new DotStuffer({ lineEndings, dots: framing === "data" });
+  if (framing === "binary") return AS_IT_IS;
+  const edits = new LineEdits(lineEndings, framing === "data");
+  return { push: (block, take) => edited(block, edits.push(block), take), finish: () => edits.finish() };
+}
+
+/** The framer of content of which is known that nothing in it has to change: its end is all there is to add. */
+function wellFormed(framing: Framing, content: Uint8Array, facts: ContentFacts): Framer | undefined {
+  if (framing === "binary" || facts.hasLoneLineEnd || (framing === "data" && facts.hasLeadingDot)) return undefined;
+  const end = new LineEdits("normalize", framing === "data");
+  // The last octet tells how the last line ends, and an LF is no lone one here.
+  if (content.length > 0 && content.at(-1) !== LF) end.push(content.subarray(-1));
+  return { push: (block) => block, finish: () => end.finish() };
+}
+
+function fresh(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
+/** Room for blocks that have to change: it is used again once the socket has taken what stood in it, since fresh memory costs more than the copy. */
+class Room {
+  #lent: Uint8Array | undefined;
+  #spare: Uint8Array | undefined;
+
+  /** Room of `length` octets. */
+  readonly take = (length: number): Uint8Array => {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    this.#lent = spare !== undefined && spare.length >= length ? spare : new Uint8Array(length + SLACK);
+    return this.#lent.subarray(0, length);
+  };
+
+  /** Nobody looks any more at what was taken. */
+  readonly release = (): void => {
+    this.#spare = this.#lent;
+  };
 }
 
 /** Content in pieces of a good size, framed, with its end in the same piece as what comes before it. */
@@ -149,73 +205,72 @@ class FramedContent implements Content {
   readonly #promise: ContentPromise;
   readonly #framer: Framer;
   readonly #gather: number;
+  readonly #room = new Room();
   /** What the source gave and the socket has not taken. */
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
   #octets = 0;
-  /** The chunk that is being read, where the last piece did not wait for it. */
+  /** The chunk that is being read; the piece before may have left it behind. */
   #reading: Promise<Uint8Array | undefined> | undefined;
+  /** The moment from which the source is late: one timer for all pieces. */
+  readonly #patience: Deadline;
+  #onLate = () => {};
 
-  constructor(source: Source, lineEndings: LineEndings, promise: ContentPromise) {
+  constructor(source: Source, framer: Framer, promise: ContentPromise) {
     this.#source = source;
     this.#promise = promise;
-    this.#framer = framerOf(promise.framing, lineEndings);
+    this.#framer = framer;
     this.#gather = promise.framing === "data" ? GATHER : CHUNK;
+    this.#patience = new Deadline(promise.clock, () => this.#onLate());
   }
 
   async next(): Promise<ContentPiece> {
     const parts: Uint8Array[] = [];
-    let late: Late | undefined;
-    try {
-      for (let length = 0; length < this.#gather;) {
-        if (this.#rest.length === 0) {
-          this.#reading ??= this.#read();
-          const chunk = await (late === undefined ? this.#reading : Promise.race([this.#reading, late.promise]));
-          if (chunk === "late") break;
-          this.#reading = undefined;
-          if (chunk === undefined) return { parts: gathered([...parts, this.#framer.finish()]), last: true };
-          this.#rest = chunk;
-        }
-        const block = this.#rest.subarray(0, BLOCK);
-        this.#rest = this.#rest.subarray(block.length);
-        parts.push(this.#framer.push(block));
-        length += block.length;
-        if (length < this.#gather) late ??= lateness(this.#promise.clock);
+    for (let length = 0; length < this.#gather;) {
+      if (this.#rest.length === 0) {
+        const chunk = await (length === 0 ? this.#read() : this.#readInTime());
+        if (chunk === "late") break;
+        if (chunk === undefined) return this.#end(parts);
+        this.#rest = chunk;
       }
-    } finally {
-      late?.cancel();
+      const block = this.#rest.subarray(0, BLOCK);
+      this.#rest = this.#rest.subarray(block.length);
+      parts.push(this.#framer.push(block, this.#room.take));
+      if (length === 0 && block.length < this.#gather) this.#patience.set(PATIENCE);
+      length += block.length;
     }
-    return { parts: gathered(parts), last: false };
+    this.#patience.pause();
+    return { parts: gathered(parts), last: false, release: this.#room.release };
   }
 
   cancel(reason: unknown): void {
+    this.#patience.clear();
     this.#source.cancel(reason);
+  }
+
+  #end(parts: readonly Uint8Array[]): ContentPiece {
+    this.#patience.clear();
+    return { parts: gathered([...parts, this.#framer.finish()]), last: true };
   }
 
   /** Reads on, and holds the source to what was promised. */
   #read(): Promise<Uint8Array | undefined> {
-    const { isEightBitAllowed, maxSize, about } = this.#promise;
-    const reading = this.#source.read().then((chunk) => {
+    return this.#reading ??= this.#source.read().then((chunk) => {
+      this.#reading = undefined;
+      const { isEightBitAllowed, maxSize, about } = this.#promise;
       this.#octets += chunk?.length ?? 0;
       if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, { phase: "data", ...about?.() });
       if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit({ phase: "data", ...about?.() });
       return chunk;
     });
-    // It may outlive the message, and then nobody asks what came of it.
-    reading.catch(() => {});
-    return reading;
   }
-}
 
-/** The moment from which a source is late. */
-interface Late {
-  readonly promise: Promise<"late">;
-  cancel(): void;
-}
-
-function lateness(clock: Clock): Late {
-  let cancel = () => {};
-  const promise = new Promise<"late">((resolve) => cancel = clock.schedule(() => resolve("late"), PATIENCE));
-  return { promise, cancel: () => cancel() };
+  /** Reads on while the source is not late. What comes later is for the next piece, or for nobody. */
+  #readInTime(): Promise<Uint8Array | "late" | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#onLate = () => resolve("late");
+      this.#read().then(resolve, reject);
+    });
+  }
 }
 
 /** The error of 8-bit content without 8BITMIME (RFC 6152 section 3). */

@@ -3,27 +3,19 @@
  * Chunks are counted, so a source that fails, or a chunk that is refused, costs the transaction and not the connection.
  */
 import { SmtpConnectionError, type SmtpErrorFacts, SmtpReplyError } from "./errors.ts";
-import { bounded } from "./session/bounded.ts";
+import { Deadline } from "./session/deadline.ts";
 import { sourceFailure, sourceTimeout } from "./session/failures.ts";
-import type { Command, Session } from "./session/session.ts";
-import type { Content, ContentPiece } from "./session/task.ts";
-import { encodeLine } from "./wire/command.ts";
-import { concat, lengthOf } from "./wire/octets.ts";
+import type { Session } from "./session/session.ts";
+import type { Command, Content, ContentPiece } from "./session/task.ts";
+import { lengthOf } from "./wire/octets.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Chunks that wait for their replies at most: what is in memory at once. */
 const MAX_CHUNKS = 4;
 
-/** One BDAT command with its octets, copied. */
-export function bdat(octets: Uint8Array, isLast: boolean): Pick<Command, "verb" | "label" | "octets"> {
-  const { octets: start, ...command } = bdatOf([octets], isLast);
-  return { ...command, octets: concat([start, octets]) };
-}
-
 /** One BDAT command with the parts of its chunk, not copied. */
-function bdatOf(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "label" | "octets">> {
-  const label = `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`;
-  return { verb: isLast ? "BDAT LAST" : "BDAT", label, octets: encodeLine(label) };
+export function bdat(parts: readonly Uint8Array[], isLast: boolean): Required<Pick<Command, "verb" | "line" | "payload">> {
+  return { verb: isLast ? "BDAT LAST" : "BDAT", line: `BDAT ${lengthOf(parts)}${isLast ? " LAST" : ""}`, payload: parts };
 }
 
 /**
@@ -46,29 +38,44 @@ class Upload {
   readonly #session: Session;
   readonly #content: Content;
   readonly #more: Pick<Command, "signal" | "about" | "onReply">;
+  /** In the order in which they are answered. */
   readonly #underWay = new Set<Promise<void>>();
   /** What ended the upload before its end: a reply that is no 2yz, or an error. */
   #refusal: Reply | undefined;
   #error: unknown;
-  /** Ends the wait for the source when there is one of them. */
-  readonly #stopping = new AbortController();
+  /** How long the source may give nothing: one timer for all of its pieces. */
+  readonly #deadline: Deadline;
+  /** Ends the wait for the source when there is one. */
+  #giveUp = () => {};
 
   constructor(session: Session, content: Content, more: Pick<Command, "signal" | "about" | "onReply">) {
     this.#session = session;
     this.#content = content;
     this.#more = more;
+    this.#deadline = new Deadline(session.options.clock, () => this.#fail(sourceTimeout(this.#facts())));
   }
 
   async run(): Promise<Reply> {
-    const { signal } = this.#more;
-    const ends = AbortSignal.any([this.#session.ended, this.#stopping.signal, ...(signal === undefined ? [] : [signal])]);
+    const ends = [this.#session.ended, this.#more.signal].filter((signal) => signal !== undefined);
+    const onEnd = () => this.#onEnd();
+    for (const signal of ends) signal.addEventListener("abort", onEnd);
+    if (ends.some((signal) => signal.aborted)) onEnd();
+    try {
+      return await this.#upload();
+    } finally {
+      for (const signal of ends) signal.removeEventListener("abort", onEnd);
+      this.#deadline.clear();
+    }
+  }
+
+  async #upload(): Promise<Reply> {
     let last: Reply | undefined;
     for (let isLast = false; !isLast && this.#isWanted();) {
-      const piece = await this.#piece(ends);
+      const piece = await this.#piece();
       if (piece === undefined || !this.#isWanted()) break;
       isLast = piece.last;
       this.#send(piece, (reply) => last = reply);
-      while (this.#isWanted() && this.#underWay.size >= MAX_CHUNKS) await Promise.race(this.#underWay);
+      while (this.#isWanted() && this.#underWay.size >= MAX_CHUNKS) await this.#underWay.values().next().value;
     }
     await Promise.all(this.#underWay);
     const reply = this.#refusal ?? last;
@@ -89,8 +96,7 @@ class Upload {
   #send({ parts, last }: ContentPiece, onLast: (reply: Reply) => void): void {
     const { signal, about, onReply } = this.#more;
     const command = {
-      ...bdatOf(parts, last),
-      payload: parts,
+      ...bdat(parts, last),
       signal,
       ...(about && { about }),
       // Behind a refused chunk the rest is of no use; what is written already is answered all the same.
@@ -107,28 +113,32 @@ class Upload {
       if (this.#error === undefined || last) this.#error = error;
     }).finally(() => {
       this.#underWay.delete(sent);
-      if (!this.#isWanted()) this.#stopping.abort();
+      if (!this.#isWanted()) this.#giveUp();
     });
     this.#underWay.add(sent);
   }
 
-  async #piece(ends: AbortSignal): Promise<ContentPiece | undefined> {
-    const { clock, timeouts } = this.#session.options;
-    const facts = this.#facts();
-    try {
-      return await bounded({ clock, timeout: timeouts.source, signal: ends, what: "BDAT", facts }, () => this.#content.next());
-    } catch (cause) {
-      if (this.#isWanted()) this.#error = sourceError(cause, facts, this.#session, this.#more.signal);
-      return undefined;
-    }
+  /** The next piece; `undefined` when the upload has come to its end before. */
+  async #piece(): Promise<ContentPiece | undefined> {
+    this.#deadline.set(this.#session.options.timeouts.source);
+    const piece = await new Promise<ContentPiece | undefined>((resolve) => {
+      this.#giveUp = () => resolve(undefined);
+      this.#content.next().then(resolve, (cause) => this.#fail(sourceFailure(cause, this.#facts())));
+    });
+    this.#deadline.pause();
+    return piece;
   }
-}
 
-function sourceError(cause: unknown, facts: SmtpErrorFacts, session: Session, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal.reason });
-  // The session has ended meanwhile, and says why.
-  const ended = session.failureOf(facts);
-  if (ended !== undefined) return ended;
-  const isLate = cause instanceof SmtpConnectionError && cause.kind === "timeout";
-  return isLate ? sourceTimeout({ ...facts, cause }) : sourceFailure(cause, facts);
+  /** Whoever asked for the upload has given it up, or the session has ended, and says why. */
+  #onEnd(): void {
+    const { signal } = this.#more;
+    const facts = this.#facts();
+    const error = signal?.aborted ? new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal.reason }) : undefined;
+    this.#fail(error ?? this.#session.failureOf(facts));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isWanted()) this.#error = error;
+    this.#giveUp();
+  }
 }

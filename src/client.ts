@@ -1,16 +1,16 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
-import { sessionOf, SmtpConnection } from "./connection.ts";
+import { sessionOf, type SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
-import { type Message, prepareMessage } from "./message.ts";
-import { type Auth, checkAuth, checkBoolean, checkProtocol, type ConnectOptions, optionsOfUrl, type Protocol, resolveOptions } from "./options.ts";
+import { type Message, type PreparedMessage, prepareMessage } from "./message.ts";
+import { type Auth, checkAuth, checkBoolean, checkProtocol, type Protocol } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { type Messages, sendInOrder } from "./send_all.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
 import { Turns } from "./turns.ts";
+import { checkWindow, isWindowFailure } from "./window.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { addressLiteral, checkClientName } from "./wire/path.ts";
-import { quoted } from "./wire/text.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Options of a client on a connection that stands already. */
@@ -55,6 +55,8 @@ export interface Transmission extends SignalOptions {
   readonly withdrawn?: AbortSignal;
 }
 
+let hasWindowFailed: (client: SmtpClient) => boolean;
+let mayRedial: (client: SmtpClient, redial: (signal: AbortSignal | undefined) => Promise<SmtpClient>) => void;
 let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promise<SendResult>;
 
 /**
@@ -77,19 +79,20 @@ let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promi
  * ```
  */
 export class SmtpClient implements AsyncDisposable {
-  /** The low level: every verb, on the same socket and in the same order. */
-  readonly connection: SmtpConnection;
+  #connection: SmtpConnection;
   readonly #turns = new Turns();
   readonly #name: string;
   readonly #allowCleartextAuth: boolean;
   readonly #protocol: Protocol;
+  /** Opens another connection of the same kind, where that is known; used at most once. */
+  #redial: ((signal: AbortSignal | undefined) => Promise<SmtpClient>) | undefined;
+  /** Whether the caller has no more use for it. */
+  #isOver = false;
 
   static {
-    transmit = async (client, message, { signal, withdrawn }) => {
-      const prepared = prepareMessage(message);
-      const gone = signal && withdrawn ? AbortSignal.any([signal, withdrawn]) : signal ?? withdrawn;
-      return await client.#turns.take(() => runTransaction(sessionOf(client.connection), prepared, signal), gone);
-    };
+    transmit = async (client, message, how) => await client.#transmit(prepareMessage(message), how);
+    hasWindowFailed = (client) => client.#turns.hasFailed;
+    mayRedial = (client, redial) => client.#redial = redial;
   }
 
   /**
@@ -99,10 +102,18 @@ export class SmtpClient implements AsyncDisposable {
    */
   constructor(connection: SmtpConnection, options: ClientOptions = {}) {
     const { name, allowCleartextAuth = false, protocol = "smtp" }: ClientOptions = own(options);
-    this.connection = connection;
+    this.#connection = connection;
     this.#name = name === undefined ? nameOf(sessionOf(connection).options.info.localAddress) : checkClientName(name);
     this.#allowCleartextAuth = checkBoolean("allowCleartextAuth", allowCleartextAuth);
     this.#protocol = checkProtocol(protocol);
+  }
+
+  /**
+   * The low level: every verb, on the same socket and in the same order. Another one only where a window has cost the connection, see {@linkcode
+   * SmtpClient.sendAll}.
+   */
+  get connection(): SmtpConnection {
+    return this.#connection;
   }
 
   /** What the server offers. */
@@ -126,7 +137,7 @@ export class SmtpClient implements AsyncDisposable {
    * @throws {SmtpReplyError} The greeting or the hello was a refusal.
    */
   async hello(options: HelloOptions = {}): Promise<Extensions> {
-    return await this.#turns.take(() => this.#hello(options), options.signal);
+    return await this.#turns.take(() => this.#hello(options), options);
   }
 
   /**
@@ -137,7 +148,7 @@ export class SmtpClient implements AsyncDisposable {
    * server refused. {SmtpStateError} TLS stands already. {SmtpProtocolError} The server spoke in the clear behind its 220.
    */
   async startTls(options: SignalOptions = {}): Promise<void> {
-    return await this.#turns.take(() => this.#startTls(options), options.signal);
+    return await this.#turns.take(() => this.#startTls(options), options);
   }
 
   /**
@@ -153,7 +164,7 @@ export class SmtpClient implements AsyncDisposable {
       // Loaded when somebody logs in: who relays to a server that asks for nothing does without every mechanism.
       const { authenticate } = await import("./authenticate.ts");
       await authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
-    }, signal);
+    }, options);
   }
 
   /**
@@ -202,7 +213,7 @@ export class SmtpClient implements AsyncDisposable {
    */
   async verify(options: SignalOptions = {}): Promise<void> {
     const { signal } = options;
-    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), signal);
+    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), options);
     if (!reply.isPositive) throw this.#refused("NOOP", reply, "command");
   }
 
@@ -224,6 +235,7 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Closes the socket at once; whatever is under way rejects with an {@linkcode SmtpConnectionError} of kind `closed`. */
   close(): void {
+    this.#isOver = true;
     this.connection.close();
   }
 
@@ -237,6 +249,32 @@ export class SmtpClient implements AsyncDisposable {
     if (reply.isTransient || reply.isPermanent) return new SmtpReplyError(`The server refused ${command}: ${reply}`, { phase, command, reply });
     if (phase !== "greeting") this.close();
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
+  }
+
+  async #transmit(message: PreparedMessage, { signal, withdrawn, window }: Transmission): Promise<SendResult> {
+    const octets = message.body.facts?.octets;
+    return await this.#turns.take(async (turn) => {
+      for (;;) {
+        if (this.#turns.hasFailed && this.isClosed) await this.#replace(signal);
+        try {
+          return await runTransaction(message, { session: sessionOf(this.connection), turn, signal });
+        } catch (error) {
+          if (this.#isOver || signal?.aborted || !isWindowFailure(turn, error)) throw error;
+          this.#turns.fail();
+          await turn.retake();
+        }
+      }
+    }, { signal, withdrawn, window, octets });
+  }
+
+  /** The window was our wager, so the connection that it cost is ours to replace. */
+  async #replace(signal: AbortSignal | undefined): Promise<void> {
+    const redial = this.#redial;
+    this.#redial = undefined;
+    if (redial === undefined || this.#isOver) return;
+    const fresh = await redial(signal);
+    this.#connection = fresh.connection;
+    if (this.#isOver) fresh.close();
   }
 
   async #hello({ signal, isEsmtpRequired = false }: HelloOptions): Promise<Extensions> {
@@ -279,61 +317,6 @@ export class SmtpClient implements AsyncDisposable {
   }
 }
 
-/**
- * Connects, says hello, starts TLS and logs in, as the options say, and resolves with a client that is ready to send. By default TLS is required, and
- * credentials never travel without it.
- *
- * Source: RFC 5321 sections 3.1 and 3.2, RFC 3207, RFC 4954, RFC 8314 section 3.
- *
- * @param target Options, or a URL: `smtps://user:password@mail.example.com` (implicit TLS, port 465), `smtp://mail.example.com:587` (STARTTLS),
- * `lmtp://mail.example.com:24`, `lmtp+unix:///run/lmtp`.
- * @param options With a URL: the rest of the options, which outrank it.
- * @returns A client that owns the connection.
- * @throws {TypeError} Or {RangeError}: an option is wrong; nothing was dialled. {SmtpConnectionError} There is no connection. {SmtpSecurityError} There
- * is no TLS, or none that can be trusted. {SmtpReplyError} The server refused. {SmtpAuthError} It refused the credentials. {SmtpUnsupportedError} It
- * takes no credentials. {SmtpProtocolError} It broke the protocol.
- *
- * @example
- * ```ts
- * import { connect } from "@posthorn/smtp";
- *
- * async function ready(password: string): Promise<boolean> {
- *   await using client = await connect({ hostname: "mail.example.com", auth: { username: "alice", password } });
- *   return client.extensions.has("PIPELINING");
- * }
- * ```
- */
-export async function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
-  const isUrl = typeof target === "string" || target instanceof URL;
-  const given = isUrl ? { ...optionsOfUrl(target), ...own(options) } : target;
-  const { signal, tls, auth, name, allowCleartextAuth, protocol } = resolveOptions(given);
-  const connection = await SmtpConnection.open(given);
-  const client = new SmtpClient(connection, { allowCleartextAuth, protocol, ...(name !== undefined && { name }) });
-  try {
-    const needsTls = tls === "starttls" && !client.isSecure;
-    await client.hello({ signal, isEsmtpRequired: needsTls || auth !== undefined });
-    if (needsTls) await client.startTls({ signal });
-    else if (tls === "opportunistic" && !client.isSecure) await startTlsIfOffered(client, signal);
-    if (auth !== undefined) await client.login(auth, { signal });
-    // Where there is no TLS to be started, what the server says unasked from here on must not be taken for the reply to the next command.
-    if (!client.isClosed && !client.extensions.has("STARTTLS")) sessionOf(connection).watch();
-    return client;
-  } catch (error) {
-    await client.quit({ signal });
-    throw error;
-  }
-}
-
-/** A server that offers STARTTLS and then says no is as good as one that does not offer it; one whose handshake fails is not. */
-async function startTlsIfOffered(client: SmtpClient, signal: AbortSignal | undefined): Promise<void> {
-  if (!client.extensions.has("STARTTLS")) return;
-  try {
-    await client.startTls({ signal });
-  } catch (error) {
-    if (client.isClosed || !(error instanceof SmtpReplyError)) throw error;
-  }
-}
-
 /** A call's own options; the verbs tell an absent signal from none. */
 function calling(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
@@ -345,16 +328,5 @@ function nameOf(localAddress: string | undefined): string {
   return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
 }
 
-/** Sends one message of many on `client`: for the pool, which has a window of its own. */
-export { transmit };
-
-/** @throws {RangeError} When `window` is no number of messages. */
-export function checkWindow(window: number): number {
-  if (Number.isInteger(window) && window >= 1 && window <= MAX_WINDOW) return window;
-  throw new RangeError(
-    `Cannot use window as messages under way as it must be a whole number from 1 to ${MAX_WINDOW}: current value is ${quoted(window)}`,
-  );
-}
-
-/** Messages under way at once at most: each has some replies owed, and a server's own buffers have an end. */
-const MAX_WINDOW = 64;
+/** For {@linkcode connect} and the pool: sends one message of many, tells whether the server has failed at a window, lets a connection be replaced. */
+export { hasWindowFailed, mayRedial, transmit };

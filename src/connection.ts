@@ -4,11 +4,12 @@ import { bdat } from "./chunks.ts";
 import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
 import { checkBoolean, checkMechanismName, checkOctets, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
-import type { Command, Session } from "./session/session.ts";
+import type { Session } from "./session/session.ts";
 import type { SessionState } from "./session/state.ts";
+import type { Command } from "./session/task.ts";
 import type { TlsOptions } from "./transport/socket.ts";
 import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
-import { commandLine, encodeLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
+import { checkLine, commandLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
@@ -191,7 +192,8 @@ export class SmtpConnection implements AsyncDisposable {
   async bdat(chunk: Uint8Array, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("CHUNKING");
     const { last = false, signal, timeout }: BdatOptions = own(options);
-    return await this.#issue({ ...bdat(checkOctets("chunk", chunk), checkBoolean("last", last)), signal, timeout });
+    // A copy, since the caller may use the array again before it is written.
+    return await this.#issue({ ...bdat([new Uint8Array(checkOctets("chunk", chunk))], checkBoolean("last", last)), signal, timeout });
   }
 
   /**
@@ -203,7 +205,7 @@ export class SmtpConnection implements AsyncDisposable {
     this.#assertOffered("BURL");
     const { last = false, signal, timeout }: BdatOptions = own(options);
     const label = commandLine("BURL", `${checkUrl(url)}${checkBoolean("last", last) ? " LAST" : ""}`);
-    return await this.#issue({ verb: last ? "BURL LAST" : "BURL", label, octets: encodeLine(label), signal, timeout });
+    return await this.#issue({ verb: last ? "BURL LAST" : "BURL", line: checkLine(label), signal, timeout });
   }
 
   /** RSET (RFC 5321 section 4.1.1.5). */
@@ -305,12 +307,12 @@ export class SmtpConnection implements AsyncDisposable {
     const line = commandLine(verb, args);
     const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
-    return await this.#issue({ verb: known, label: line, octets: encodeLine(line), ...options });
+    return await this.#issue({ verb: known, line: checkLine(line), ...options });
   }
 
   /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
   async sendRaw(octets: Uint8Array, options?: Pick<CallOptions, "signal">): Promise<void> {
-    await this.#session.issue({ verb: "raw", octets: checkOctets("octets", octets), isAnswered: false, ...options });
+    await this.#session.issue({ verb: "raw", payload: [checkOctets("octets", octets)], isAnswered: false, ...options });
   }
 
   /** Waits for one reply that no verb of this class asked for. */
@@ -360,12 +362,12 @@ export class SmtpConnection implements AsyncDisposable {
 
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
     const secrets = secretsOf(line.replace(/^AUTH\s+\S+\s*/i, ""));
-    return await this.#issue({ verb, label, secrets, octets: encodeLine(line, label), ...options });
+    return await this.#issue({ verb, label, secrets, line: checkLine(line, label), ...options });
   }
 
   async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {
     const line = commandLine(verb, args);
-    return await this.#issue({ verb, label: line, octets: encodeLine(line), signal: options.signal, timeout: options.timeout });
+    return await this.#issue({ verb, line: checkLine(line), signal: options.signal, timeout: options.timeout });
   }
 
   async #issue(command: Command): Promise<Reply> {

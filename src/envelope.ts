@@ -6,11 +6,12 @@ import { eightBit, type Framing, tooLarge } from "./body.ts";
 import { type SmtpErrorFacts, SmtpUnsupportedError } from "./errors.ts";
 import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
-import type { Command, Session } from "./session/session.ts";
-import { commandLine, encodeLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import type { Session } from "./session/session.ts";
+import type { Command } from "./session/task.ts";
+import { checkLine, commandLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
-import { hasNonAscii, quoted } from "./wire/text.ts";
+import { quoted } from "./wire/text.ts";
 
 /** One RCPT. */
 export interface PlannedRecipient {
@@ -19,8 +20,8 @@ export interface PlannedRecipient {
   readonly rcpt: Line;
 }
 
-/** One command of an envelope, encoded: what cannot be is found out before anything is written. */
-export type Line = Required<Pick<Command, "verb" | "label" | "octets">>;
+/** One command of an envelope, checked: what cannot be written is found out before anything is. */
+export type Line = Required<Pick<Command, "verb" | "line">>;
 
 /** A message as it will be sent to one server. */
 export interface Envelope {
@@ -41,24 +42,28 @@ export function planEnvelope(session: Session, message: PreparedMessage): Envelo
   const offer: Offer = { extensions, isSecure, isUtf8 };
   const framing = framingOf(extensions, message);
   const wished = message.extensions.filter((extension) => isOffered(extension, extensions));
-  const mail = merged([mailParameters(extensions, message, framing, isUtf8), ...wished.map((extension) => extension.mail?.(offer))]);
-  // Without SMTPUTF8 every address has a form in ASCII by now.
-  const onWire = (address: string) => isUtf8 ? address : asciiMailbox(address) ?? address;
+  const described = mailParameters(extensions, message, framing, isUtf8);
+  const mail = wished.length === 0 ? described : merged([described, ...wished.map((extension) => extension.mail?.(offer))]);
+  const isAsItIs = isUtf8 || message.isAscii;
   return {
-    mail: line("MAIL", `FROM:${reversePath(onWire(message.from))}${formatParameters(mail)}`),
-    recipients: message.to.map(({ address, extensions: own }) => {
-      const all = [...wished, ...own.filter((extension) => isOffered(extension, extensions))];
-      const parameters = merged(all.map((extension) => extension.rcpt?.(address, offer)));
-      return { address, rcpt: line("RCPT", `TO:${forwardPath(onWire(address))}${formatParameters(parameters)}`) };
+    mail: line("MAIL", `FROM:${isAsItIs ? message.reversePath : reversePath(inAscii(message.from))}${formatParameters(mail)}`),
+    recipients: message.to.map(({ address, path, extensions: own }) => {
+      const all = own.length === 0 ? wished : [...wished, ...own.filter((extension) => isOffered(extension, extensions))];
+      const parameters = all.length === 0 ? "" : formatParameters(merged(all.map((extension) => extension.rcpt?.(address, offer))));
+      return { address, rcpt: line("RCPT", `TO:${isAsItIs ? path : forwardPath(inAscii(address))}${parameters}`) };
     }),
     framing,
   };
 }
 
+/** Without SMTPUTF8 every address has a form in ASCII, once {@linkcode needsSmtpUtf8} has said so. */
+function inAscii(address: string): string {
+  return asciiMailbox(address) ?? address;
+}
+
 /** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
 export function line(verb: string, args: string): Line {
-  const label = commandLine(verb, args);
-  return { verb, label, octets: encodeLine(label) };
+  return { verb, line: checkLine(commandLine(verb, args)) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */
@@ -74,10 +79,10 @@ function isOffered(extension: MessageExtension, extensions: Extensions): boolean
 }
 
 /** Whether the message goes out with SMTPUTF8 (RFC 6531 section 3.2). */
-function needsSmtpUtf8(extensions: Extensions, { from, to, smtpUtf8 }: PreparedMessage): boolean {
-  const addresses = [from, ...to.map(({ address }) => address)].filter(hasNonAscii);
-  if (addresses.length === 0 && !smtpUtf8) return false;
+function needsSmtpUtf8(extensions: Extensions, { from, to, isAscii, smtpUtf8 }: PreparedMessage): boolean {
+  if (isAscii && !smtpUtf8) return false;
   if (extensions.has("SMTPUTF8")) return true;
+  const addresses = [from, ...to.map(({ address }) => address)];
   const stubborn = addresses.find((address) => asciiMailbox(address) === undefined);
   if (stubborn === undefined && !smtpUtf8) return false;
   const what = stubborn === undefined ? "The headers have characters" : "An address has characters";
@@ -102,12 +107,12 @@ function mailParameters(extensions: Extensions, { body }: PreparedMessage, frami
   const isEightBitOffered = extensions.has("8BITMIME");
   if (framing !== "binary" && facts?.isEightBit && !isEightBitOffered) throw eightBit(LOCAL);
   if (facts !== undefined && maxSize !== undefined && facts.octets > maxSize) throw tooLarge(maxSize, LOCAL);
+  // A stream may turn out to be 8-bit; the parameter says that it may.
+  const mayBeEightBit = isEightBitOffered && (facts?.isEightBit ?? true);
   return {
-    ...(facts !== undefined && extensions.has("SIZE") && { SIZE: facts.octets }),
-    ...(framing === "binary" && { BODY: "BINARYMIME" }),
-    // A stream may turn out to be 8-bit; the parameter says that it may.
-    ...(framing !== "binary" && isEightBitOffered && (facts?.isEightBit ?? true) && { BODY: "8BITMIME" }),
-    ...(isUtf8 && { SMTPUTF8: true }),
+    SIZE: extensions.has("SIZE") ? facts?.octets : undefined,
+    BODY: framing === "binary" ? "BINARYMIME" : mayBeEightBit ? "8BITMIME" : undefined,
+    SMTPUTF8: isUtf8,
   };
 }
 

@@ -2,8 +2,9 @@
  * One transaction, from MAIL to the reply, or with LMTP the replies, to its content.
  *
  * With PIPELINING the envelope and DATA leave in one write and their replies are read before any is judged (RFC 2920 section 3.1); so does the whole
- * of a small message that goes by BDAT (RFC 3030 section 4.2), once the server has taken a login or a MAIL. Without it the same code runs in lockstep, and what a refusal has made pointless is
- * skipped. What a refusal leaves behind:
+ * of a small message that goes by BDAT (RFC 3030 section 4.2), once the server has taken a login or a MAIL. Without it the same code runs in lockstep, and what a refusal has made
+ * pointless is skipped. Where the caller has opened a window, the turn is released as soon as the end of the message is queued, and the next transaction
+ * is written behind it. What a refusal leaves behind:
  *
  * | refused | the server then says to DATA | what is done |
  * | --- | --- | --- |
@@ -11,15 +12,16 @@
  * | MAIL | 354 | the connection is closed: nobody can tell what an empty message would become |
  * | every recipient | 5yz, or nothing was asked | RSET |
  * | every recipient | 354 | a lone dot; whatever is answered, it is no delivery |
- * | DATA, or a BDAT | | RSET |
+ * | DATA, or a BDAT | | RSET, where the next transaction does not begin with one already |
  */
+import { type Asked, isNo, isTooMany, Questions } from "./asked.ts";
 import { bdat, sendChunks } from "./chunks.ts";
-import { type Envelope, type Line, line, type PlannedRecipient } from "./envelope.ts";
+import type { Envelope, PlannedRecipient } from "./envelope.ts";
 import { type Delivery, type RecipientReply, type SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError } from "./errors.ts";
 import type { PreparedMessage } from "./message.ts";
-import { MAX_FLIGHT } from "./session/pipeline.ts";
-import { type Command, RECIPIENT_REPLY, type Session } from "./session/session.ts";
-import { encodeLine } from "./wire/command.ts";
+import { MAX_FLIGHT } from "./session/flight.ts";
+import { RECIPIENT_REPLY, type Session } from "./session/session.ts";
+import type { Turn } from "./turns.ts";
 import { DotStuffer } from "./wire/dot_stuffer.ts";
 import type { Reply } from "./wire/reply.ts";
 
@@ -33,7 +35,7 @@ export interface Recipients {
 export interface Delivered extends Recipients {
   readonly reply: Reply;
   /** Those for whom there was no room in this transaction. */
-  readonly late: PlannedRecipient[];
+  readonly late: readonly PlannedRecipient[];
 }
 
 /** One transaction to be made. */
@@ -41,19 +43,15 @@ export interface Transaction {
   readonly session: Session;
   readonly message: PreparedMessage;
   readonly envelope: Envelope;
+  readonly recipients: readonly PlannedRecipient[];
   /** What earlier transactions of the same message came to. */
   readonly before: Recipients;
   /** Whether there may be another one for those that find no room in this one. */
   readonly mayBeFollowed: boolean;
+  readonly turn: Turn;
+  /** Whether it is the last of its message, as far as can be told. */
+  readonly isLast: boolean;
   readonly signal: AbortSignal | undefined;
-}
-
-/** One command, and what came of it so far. */
-interface Asked {
-  /** Settles, never rejects, when there is a reply, an error, or neither since it was skipped. */
-  readonly done: Promise<void>;
-  reply?: Reply;
-  error?: unknown;
 }
 
 /**
@@ -63,12 +61,11 @@ interface Asked {
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
 export async function exchange(transaction: Transaction): Promise<Delivered> {
-  const { session } = transaction;
   const exchange = new Exchange(transaction);
   try {
     return await exchange.run();
   } catch (error) {
-    tidy(session, error instanceof SmtpReplyError && error.phase === "rcpt", exchange.isChunkRefused);
+    exchange.tidy(error);
     throw error;
   }
 }
@@ -76,51 +73,104 @@ export async function exchange(transaction: Transaction): Promise<Delivered> {
 class Exchange {
   readonly #transaction: Transaction;
   readonly #session: Session;
+  readonly #questions: Questions;
   readonly #mail: Asked;
-  readonly #rcpts: readonly Asked[];
+  readonly #rcpts: readonly Asked[] = [];
+  /** DATA, or the one chunk that holds the whole message. */
+  #begun: Asked | undefined;
+  /** Whether that is such a chunk. */
+  #isInline = false;
   /** What the server said of the content: one reply, and with LMTP one for each recipient that it accepted. */
   readonly #finals: Asked[] = [];
-  /** Whether the server refused the one chunk that left with the envelope. */
-  isChunkRefused = false;
   /** Whether the content was handed over to its end, and not refused: the server may have it, whatever becomes of the connection. */
   #mayHaveArrived = false;
 
   constructor(transaction: Transaction) {
+    const { session, signal, envelope: { mail }, recipients, turn } = transaction;
+    turn.write();
     this.#transaction = transaction;
-    this.#session = transaction.session;
-    const { envelope: { mail, recipients }, before } = transaction;
-    this.#mail = this.#ask(mail, { about: () => toldOf(before) });
-    this.#rcpts = recipients.map(({ address, rcpt }) => {
-      return this.#ask(rcpt, { mayBeSkipped: () => isNo(this.#mail), about: () => ({ recipient: address, ...toldOf(before) }) });
-    });
+    this.#session = session;
+    this.#questions = new Questions(session, signal, this);
+    const timeout = turn.isOnTrial ? Math.min(TRIAL, session.options.timeouts.mail) : undefined;
+    // A chunk under way may be refused, and then its transaction is still open: what is meant for this one would go to the other's recipients.
+    if (turn.isRiding && session.extensions.has("CHUNKING")) this.#questions.ask({ ...RSET, timeout });
+    this.#mail = this.#questions.ask({ ...mail, timeout });
+    this.#rcpts = recipients.map(({ rcpt, address }) => this.#questions.ask(rcpt, address));
   }
 
   async run(): Promise<Delivered> {
-    const { envelope: { framing, recipients }, message: { body, requireAllRecipients } } = this.#transaction;
+    const { envelope: { framing }, message: { requireAllRecipients }, turn } = this.#transaction;
     // Without a recipient LMTP answers the last chunk with no reply at all (RFC 2033 section 4.3).
-    if (requireAllRecipients || (framing !== "data" && this.#session.isLmtp)) await settled([this.#mail, ...this.#rcpts]);
-    const isSmall = (body.facts?.octets ?? Infinity) <= MAX_FLIGHT;
-    const small = framing !== "data" && isSmall && this.#isWelcome ? body.whole?.(framing) : undefined;
-    const begin = framing === "data" ? DATA : small && bdat(small, true);
-    const isPointless = () => isNo(this.#mail) || this.#rcpts.every(isNo) || (requireAllRecipients && this.#rcpts.some(isNo));
-    let begun: Asked | undefined;
-    if (begin !== undefined && !isPointless()) {
-      const mayBeSkipped = () => {
-        const isSkipped = isPointless();
-        this.#mayHaveArrived = small !== undefined && !isSkipped;
-        return isSkipped;
-      };
-      begun = this.#ask(begin, { mayBeSkipped, about: this.#told, ...(small && { onReply: this.#onFinal }) });
+    const mustWait = framing !== "data" && (this.#session.isLmtp || !this.#isWelcome || turn.isOnTrial);
+    if (requireAllRecipients || mustWait) await this.#questions.settled();
+    if (!this.#isPointless()) {
+      const whole = framing === "data" ? undefined : this.#whole();
+      this.#isInline = whole !== undefined;
+      if (framing === "data") this.#begun = this.#questions.ask(DATA);
+      else if (whole !== undefined) this.#begun = this.#questions.ask(bdat([whole], true));
+      if (this.#isInline) this.#release();
     }
-    await settled([this.#mail, ...this.#rcpts, ...(begun ? [begun] : [])]);
-    this.isChunkRefused = small !== undefined && begun !== undefined && isNo(begun);
-    this.#judge(begun);
-    if (framing === "data" && begun?.reply?.code !== GO_AHEAD) throw this.#refused("DATA", begun!.reply!, { phase: "data", ...this.#told() });
-    const reply = begun?.reply !== undefined && small !== undefined ? begun.reply : await this.#sendContent();
+    await this.#questions.settled();
+    this.#judge();
+    const begun = this.#begun?.reply;
+    if (framing === "data" && begun?.code !== GO_AHEAD) throw this.#refused("DATA", begun!, { phase: "data", ...this.#told() });
+    const reply = this.#isInline ? begun! : await this.#sendContent();
     if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
-    // Each is asked for when the one before it has come.
-    for (const { done } of this.#finals) await done;
-    return this.#delivered(reply, recipients);
+    return this.#delivered(reply);
+  }
+
+  /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
+  tidy(error: unknown): void {
+    const session = this.#session;
+    // What was written behind this one begins with RSET where that is needed, and where the session stands is its affair.
+    if (this.#transaction.turn.isFollowed) return;
+    if (session.state === "data") {
+      if (error instanceof SmtpReplyError && error.phase === "rcpt") sendLoneDot(session);
+      else session.close("The server waits for a message that will not come");
+      return;
+    }
+    // Behind a refused chunk a server may want RSET though no MAIL was accepted (Dovecot 2.3 does).
+    const isChunkRefused = this.#isInline && isNo(this.#begun);
+    if (!["mail", "rcpt", "bdat"].includes(session.state) && !(isChunkRefused && session.state === "ready")) return;
+    // A server that cannot even do that is of no more use, and the first error stands.
+    session.issue({ ...RSET, timeout: session.options.timeouts.quit }).then((reply) => {
+      if (!reply?.isPositive) session.close("The server refused RSET");
+    }, () => {});
+  }
+
+  /** See {@linkcode Questions}. */
+  mayBeSkipped(asked: Asked): boolean {
+    if (asked.address !== undefined) return isNo(this.#mail);
+    if (asked !== this.#begun) return false;
+    const isSkipped = this.#isPointless();
+    this.#mayHaveArrived = this.#isInline && !isSkipped;
+    return isSkipped;
+  }
+
+  /** See {@linkcode Questions}. */
+  about(asked: Asked, delivery: Delivery): Partial<SmtpErrorFacts> {
+    if (asked.verb === "MAIL") return toldOf(this.#transaction.before);
+    if (asked.address !== undefined) return { recipient: asked.address, ...toldOf(this.#transaction.before) };
+    return this.#told(delivery);
+  }
+
+  /** See {@linkcode Questions}. */
+  onReply(asked: Asked, reply: Reply, delivery: Delivery): void {
+    if (asked === this.#mail) this.#transaction.turn.heard(reply);
+    else if (asked.isOwed) this.#awaitNext(reply, asked.left - 1);
+    else if (asked.verb === "." || (this.#isInline && asked === this.#begun)) this.#onFinal(reply, delivery);
+  }
+
+  /** Whether nobody is left to send to. */
+  #isPointless(): boolean {
+    if (isNo(this.#mail)) return true;
+    return this.#transaction.message.requireAllRecipients ? this.#rcpts.some(isNo) : this.#rcpts.every(isNo);
+  }
+
+  /** The content as it stands on the wire, where it is in memory and small enough to leave in one write. */
+  #whole(): Uint8Array | undefined {
+    const { message: { body }, envelope: { framing } } = this.#transaction;
+    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.whole?.(framing) : undefined;
   }
 
   /**
@@ -128,23 +178,28 @@ class Exchange {
    *
    * @throws {SmtpError} When nobody is left to send to.
    */
-  #judge(begun: Asked | undefined): void {
-    const { envelope: { recipients }, message: { requireAllRecipients } } = this.#transaction;
-    if (isNo(this.#mail)) throw this.#refused("MAIL", this.#mail.reply!, { phase: "mail", ...toldOf(this.#transaction.before) });
-    // Neither yes nor no, or the end of the session; behind which the server may still take what it has, and then that is what counts.
-    const odd = this.#rcpts.findIndex(({ reply }) => reply?.isIntermediate || (reply?.code === 421 && !this.#mayHaveArrived));
-    const told = this.#told();
-    if (odd >= 0) throw this.#refused("RCPT", this.#rcpts[odd]!.reply!, { phase: "rcpt", recipient: recipients[odd]!.address, ...told });
+  #judge(): void {
+    const { recipients, message: { requireAllRecipients }, before } = this.#transaction;
+    const mail = this.#mail.reply;
+    // A server that refuses the sender and takes the message has taken it for somebody, and nobody can tell for whom.
+    const isTaken = this.#isInline && this.#begun?.reply?.isPositive;
+    if (isNo(this.#mail)) throw this.#refused("MAIL", mail!, { phase: "mail", ...toldOf(before), ...(isTaken && { delivery: "unknown" }) });
     const refused = this.#rcpts.filter(isNo);
-    if (refused.length === this.#rcpts.length || (requireAllRecipients && refused.length > 0)) {
-      const first = this.#rcpts.findIndex(isNo);
-      const transient = refused.some(({ reply }) => reply?.isTransient);
-      throw this.#refused("RCPT", refused[0]!.reply!, { phase: "rcpt", recipient: recipients[first]!.address, ...told, transient });
+    if (refused.length > 0) {
+      // Neither yes nor no, or the end of the session; behind which the server may still take what it has, and then that is what counts.
+      const odd = this.#rcpts.findIndex(({ reply }) => reply?.isIntermediate || (reply?.code === 421 && !this.#mayHaveArrived));
+      const told = this.#told();
+      if (odd >= 0) throw this.#refused("RCPT", this.#rcpts[odd]!.reply!, { phase: "rcpt", recipient: recipients[odd]!.address, ...told });
+      if (refused.length === this.#rcpts.length || requireAllRecipients) {
+        const [first] = refused;
+        const transient = refused.some(({ reply }) => reply?.isTransient);
+        throw this.#refused("RCPT", first!.reply!, { phase: "rcpt", recipient: first!.address, ...told, transient });
+      }
     }
     // The message may have been written in the same breath as the rest, and then that is what counts.
-    const envelope = [this.#mail, ...this.#rcpts];
-    const failed = (this.#mayHaveArrived ? [begun, ...envelope] : [...envelope, begun]).find((asked) => asked?.error !== undefined);
-    if (failed !== undefined) throw failed.error;
+    if (this.#mayHaveArrived && this.#begun?.error !== undefined) throw this.#begun.error;
+    for (const asked of [this.#mail, ...this.#rcpts]) if (asked.error !== undefined) throw asked.error;
+    if (this.#begun?.error !== undefined) throw this.#begun.error;
   }
 
   /**
@@ -152,36 +207,47 @@ class Exchange {
    * written already, would be commands to it (Dovecot 2.3 does).
    */
   get #isWelcome(): boolean {
-    return this.#session.isAuthenticated || this.#session.mails > 0;
+    return this.#session.isAuthenticated || this.#session.hasTakenMail;
   }
 
   async #sendContent(): Promise<Reply> {
-    const { session, message: { body }, envelope: { framing }, signal } = this.#transaction;
-    const { extensions, options: { clock } } = session;
-    const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
+    const { message: { body }, envelope: { framing }, signal, turn } = this.#transaction;
+    const { extensions, options: { clock } } = this.#session;
+    const whole = framing === "data" ? this.#whole() : undefined;
     const about = this.#told;
-    const content = body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
-    const more = { signal, about, onReply: this.#onFinal };
-    if (framing !== "data") return await sendChunks(session, content, more);
-    return (await session.issue({ verb: ".", label: CONTENT, content, ...more }))!;
+    const open = () => {
+      const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
+      return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
+    };
+    if (framing !== "data") return await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
+    const how = whole === undefined ? { content: open() } : { payload: [whole], isFollowable: turn.isWindowed };
+    const end = this.#questions.ask({ verb: ".", label: CONTENT, ...how });
+    if (whole !== undefined) this.#release();
+    await this.#questions.settled();
+    if (end.reply === undefined) throw end.error;
+    return end.reply;
+  }
+
+  /** The end of the message is queued. */
+  #release(): void {
+    if (this.#transaction.isLast && !this.#session.isLmtp) this.#transaction.turn.release();
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
-  readonly #onFinal: NonNullable<Command["onReply"]> = (reply, delivery) => {
+  #onFinal(reply: Reply, delivery: Delivery): void {
     if (delivery === "not-sent") return;
     const { isLmtp } = this.#session;
     this.#mayHaveArrived = isLmtp || !(reply.isTransient || reply.isPermanent);
     if (!isLmtp) return;
-    this.#finals.push({ done: Promise.resolve(), reply });
+    this.#finals.push(this.#questions.answered(reply));
     this.#awaitNext(reply, this.#rcpts.filter(({ reply }) => reply?.isPositive).length - 1);
-  };
+  }
 
   /** Waits for `left` more replies of LMTP, from the very moment in which the one before has come. */
   #awaitNext(before: Reply, left: number): void {
     // Neither yes nor no: nobody can tell what the next one would answer.
     if (left < 1 || before.isIntermediate) return;
-    const onReply = (reply: Reply) => this.#awaitNext(reply, left - 1);
-    this.#finals.push(this.#ask({ verb: RECIPIENT_REPLY, label: CONTENT, isOwed: true }, { about: this.#told, onReply }));
+    this.#finals.push(this.#questions.ask({ verb: RECIPIENT_REPLY, label: CONTENT, isOwed: true }, undefined, left));
   }
 
   #contentRefused(reply: Reply, transient = reply.isTransient): SmtpError {
@@ -189,18 +255,19 @@ class Exchange {
   }
 
   /** @throws {SmtpError} When with LMTP nobody got it, or a reply is missing. */
-  #delivered(reply: Reply, recipients: readonly PlannedRecipient[]): Delivered {
+  #delivered(reply: Reply): Delivered {
+    const { recipients, message: { body }, mayBeFollowed } = this.#transaction;
     const odd = this.#finals.find((final) => final.reply?.isIntermediate);
     if (odd !== undefined) throw this.#contentRefused(odd.reply!);
     const failed = this.#finals.find(({ error }) => error !== undefined);
     if (failed !== undefined) throw failed.error;
     const { accepted, rejected } = this.#sorted();
     if (accepted.length === 0) throw this.#contentRefused(reply, rejected.some(({ reply }) => reply.isTransient));
-    const { message: { body }, mayBeFollowed } = this.#transaction;
+    const said = this.#finals.length === 0 ? reply : accepted[0]!.reply;
+    if (rejected.length === 0) return { accepted, rejected, late: [], reply: said };
     const full = new Set(body.isRepeatable && mayBeFollowed ? this.#rcpts.map(({ reply }) => reply).filter(isTooMany) : []);
     const late = recipients.filter((_, index) => full.has(this.#rcpts[index]?.reply));
-    const others = rejected.filter(({ reply }) => !full.has(reply));
-    return { accepted, rejected: others, late, reply: this.#finals.length === 0 ? reply : accepted[0]!.reply };
+    return { accepted, rejected: rejected.filter(({ reply }) => !full.has(reply)), late, reply: said };
   }
 
   /** Who gets the message, by what is known so far: with LMTP each by its own last reply. */
@@ -208,13 +275,12 @@ class Exchange {
     const accepted: RecipientReply[] = [];
     const rejected: RecipientReply[] = [];
     let taken = 0;
-    this.#transaction.envelope.recipients.forEach(({ address }, index) => {
-      const said = this.#rcpts[index]?.reply;
-      if (said === undefined) return;
-      const final = said.isPositive && this.#finals.length > 0 ? this.#finals[taken++] : { reply: said };
-      if (final?.reply?.isPositive) accepted.push({ address, reply: final.reply });
-      else if (final?.reply?.isTransient || final?.reply?.isPermanent) rejected.push({ address, reply: final.reply });
-    });
+    for (const { address, reply: said } of this.#rcpts) {
+      if (address === undefined || said === undefined) continue;
+      const reply = said.isPositive && this.#finals.length > 0 ? this.#finals[taken++]?.reply : said;
+      if (reply?.isPositive) accepted.push({ address, reply });
+      else if (reply?.isTransient || reply?.isPermanent) rejected.push({ address, reply });
+    }
     return { accepted, rejected };
   }
 
@@ -229,21 +295,6 @@ class Exchange {
     const all = isSurelyNotSent ? before.accepted : [...before.accepted, ...accepted];
     return { ...toldOf(before), accepted: all, rejected: [...before.rejected, ...rejected] };
   };
-
-  #ask(command: Pick<Command, "verb" | "label" | "octets" | "isOwed">, more: Pick<Command, "mayBeSkipped" | "about" | "onReply">): Asked {
-    const asked: Asked = {
-      done: this.#session.issue({
-        ...command,
-        ...more,
-        signal: this.#transaction.signal,
-        onReply: (reply, delivery) => {
-          asked.reply = reply;
-          more.onReply?.(reply, delivery);
-        },
-      }).then(() => {}, (error) => void (asked.error = error)),
-    };
-    return asked;
-  }
 
   /** The error of a reply that is not the one hoped for. One that is neither yes nor no ends the session: nobody can tell where it stands. */
   #refused(command: string, reply: Reply, facts: SmtpErrorFacts): SmtpError {
@@ -262,40 +313,15 @@ function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
   return { accepted, rejected, ...(accepted.length > 0 && { delivery: "unknown" }) };
 }
 
-async function settled(asked: readonly Asked[]): Promise<void> {
-  await Promise.all(asked.map(({ done }) => done));
-}
-
-/** Whether the server said anything but yes. */
-function isNo({ reply }: Asked): boolean {
-  return reply !== undefined && !reply.isPositive;
-}
-
-/** Whether there was no room for one recipient more; in a transaction of its own there may be (RFC 5321 section 4.5.3.1.10). */
-function isTooMany(reply: Reply | undefined): boolean {
-  return reply?.code === 452 && (reply.enhancedCode ?? "4.5.3") === "4.5.3";
-}
-
-/** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
-function tidy(session: Session, isForNobody: boolean, isChunkRefused: boolean): void {
-  if (session.state === "data") {
-    if (isForNobody) sendLoneDot(session);
-    else session.close("The server waits for a message that will not come");
-  } else if (["mail", "rcpt", "bdat"].includes(session.state) || (isChunkRefused && session.state === "ready")) {
-    // Behind a refused chunk a server may want RSET though no MAIL was accepted (Dovecot 2.3 does).
-    // A server that cannot even do that is of no more use, and the first error stands.
-    session.issue({ verb: "RSET", octets: encodeLine("RSET"), timeout: session.options.timeouts.quit }).then((reply) => {
-      if (!reply?.isPositive) session.close("The server refused RSET");
-    }, () => {});
-  }
-}
-
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */
 function sendLoneDot(session: Session): void {
-  const next = () => Promise.resolve({ parts: [new DotStuffer().finish()], last: true });
-  session.issue({ verb: ".", content: { next, cancel: () => {} }, timeout: session.options.timeouts.quit }).catch(() => {});
+  const payload = [new DotStuffer().finish()];
+  session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit }).catch(() => {});
 }
 
-const DATA: Line = line("DATA", "");
+const DATA = { verb: "DATA", line: "DATA" };
+const RSET = { verb: "RSET", line: "RSET" };
 const GO_AHEAD = 354;
 const CONTENT = "the message";
+/** How long a server that was never seen to take one transaction behind another may be silent about it, in milliseconds (Courier 1.0 drops what comes). */
+const TRIAL = 10_000;

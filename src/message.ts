@@ -5,7 +5,7 @@ import { checkBoolean } from "./options.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { own } from "./wire/own.ts";
 import { forwardPath, reversePath } from "./wire/path.ts";
-import { quoted } from "./wire/text.ts";
+import { hasNonAscii, quoted } from "./wire/text.ts";
 
 /**
  * A message: its envelope and its content. The envelope alone decides who gets it; the content goes out as it is, apart from its line ends.
@@ -53,10 +53,20 @@ export interface Recipient {
   readonly extensions?: readonly MessageExtension[];
 }
 
+/** A {@linkcode Recipient} that was checked. */
+export interface PreparedRecipient {
+  readonly address: string;
+  readonly path: string;
+  readonly extensions: readonly MessageExtension[];
+}
+
 /** A {@linkcode Message} that was checked. */
 export interface PreparedMessage {
   readonly from: string;
-  readonly to: readonly Required<Recipient>[];
+  readonly reversePath: string;
+  readonly to: readonly PreparedRecipient[];
+  /** Whether every address is in ASCII, so that the paths go out as they are, whatever the server offers. */
+  readonly isAscii: boolean;
   readonly body: PreparedBody;
   readonly requireAllRecipients: boolean;
   readonly transfer: Transfer;
@@ -74,11 +84,12 @@ export interface PreparedMessage {
 export function prepareMessage(message: Message): PreparedMessage {
   const given: Message = own(message);
   const { from, to, lineEndings = "normalize", requireAllRecipients = false, transfer = "auto", binary = false } = given;
-  const recipients = (Array.isArray(to) ? to : [to]).map(prepareRecipient);
+  // A copy first: what a list has no entry for is refused, not passed over.
+  const recipients = (Array.isArray(to) ? [...to] : [to]).map(prepareRecipient);
   if (recipients.length === 0) {
     throw new TypeError("Cannot use to as recipients as it must be a mailbox or a list of at least one: the list is empty");
   }
-  reversePath(from);
+  const sender = reversePath(from);
   if (!TRANSFERS.includes(transfer)) {
     throw new TypeError(`Cannot use transfer as it must be one of ${TRANSFERS.join(", ")}: current value is ${quoted(transfer)}`);
   }
@@ -88,25 +99,30 @@ export function prepareMessage(message: Message): PreparedMessage {
   const body = prepareBody(given.body, lineEndings, binary);
   return {
     from,
+    reversePath: sender,
     to: recipients,
+    isAscii: !hasNonAscii(from) && !recipients.some(({ address }) => hasNonAscii(address)),
     body,
     requireAllRecipients: checkBoolean("requireAllRecipients", requireAllRecipients),
     transfer,
     binary,
     smtpUtf8: checkBoolean("smtpUtf8", given.smtpUtf8 ?? body.facts?.isHeaderEightBit ?? false),
-    extensions: checkExtensions(given.extensions ?? []),
+    extensions: checkExtensions(given.extensions ?? NONE),
   };
 }
 
 const TRANSFERS: readonly Transfer[] = ["auto", "data", "bdat"];
 
-function prepareRecipient(recipient: string | Recipient): Required<Recipient> {
-  const { address, extensions = [] }: Recipient = typeof recipient === "string" ? { address: recipient } : own(recipient);
-  forwardPath(address);
-  return { address, extensions: checkExtensions(extensions) };
+/** What a message without extensions has of them; one list for all. */
+const NONE: readonly MessageExtension[] = [];
+
+function prepareRecipient(recipient: string | Recipient): PreparedRecipient {
+  const { address, extensions = NONE }: Recipient = typeof recipient === "string" ? { address: recipient } : own(recipient);
+  return { address, path: forwardPath(address), extensions: checkExtensions(extensions) };
 }
 
 function checkExtensions(extensions: readonly MessageExtension[]): readonly MessageExtension[] {
+  if (extensions === NONE) return NONE;
   if (Array.isArray(extensions) && extensions.every((extension) => typeof extension?.keyword === "string")) return [...extensions];
   throw new TypeError("Cannot use extensions as it must be a list of objects with a keyword");
 }

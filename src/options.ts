@@ -4,7 +4,7 @@ import type { Credentials, SaslMechanism, TokenCredentials } from "./sasl/mechan
 import { type Clock, systemClock } from "./session/clock.ts";
 import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
 import type { Trace } from "./session/trace.ts";
-import { dial } from "./transport/dial.ts";
+import { createDialer } from "./transport/dial.ts";
 import type { Dialer, Socket, TlsOptions } from "./transport/socket.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName } from "./wire/path.ts";
@@ -117,7 +117,7 @@ export function resolveOptions(options: ConnectOptions): Settings {
     timeouts: checkTimeouts(given.timeouts ?? {}),
     signal: given.signal,
     trace: given.trace,
-    dial: given.dial ?? dial,
+    dial: given.dial ?? createDialer(),
     socket: given.socket,
     clock: given.clock ?? systemClock,
     protocol,

@@ -7,6 +7,7 @@ import { type RecipientReply, SmtpReplyError, SmtpUnsupportedError } from "./err
 import { type Delivered, exchange } from "./exchange.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
+import type { Turn } from "./turns.ts";
 import { queueId } from "./wire/queue_id.ts";
 import type { Reply } from "./wire/reply.ts";
 
@@ -28,13 +29,20 @@ export interface SendResult extends TransactionResult {
   readonly transactions: readonly TransactionResult[];
 }
 
+/** How a message is sent. */
+export interface Sending {
+  readonly session: Session;
+  readonly turn: Turn;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * Sends `message` on `session`.
+ * Sends `message` on a session.
  *
  * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The server lacks what the message needs.
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
-export async function runTransaction(session: Session, message: PreparedMessage, signal: AbortSignal | undefined): Promise<SendResult> {
+export async function runTransaction(message: PreparedMessage, { session, turn, signal }: Sending): Promise<SendResult> {
   session.assertLegal("MAIL");
   const envelope = planEnvelope(session, message);
   const waiting = grouped(session, message, envelope);
@@ -46,11 +54,14 @@ export async function runTransaction(session: Session, message: PreparedMessage,
   const accepted: RecipientReply[] = [];
   const rejected: RecipientReply[] = [];
   let begun = 0;
-  for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+  for (let recipients = waiting.shift(); recipients !== undefined; recipients = waiting.shift()) {
+    // Others may have begun behind what was thought to be the last of it.
+    if (turn.isReleased) await turn.retake();
     try {
       const before = { accepted, rejected };
+      const isLast = waiting.length === 0;
       const mayBeFollowed = ++begun + waiting.length < room;
-      const delivered = await exchange({ session, message, envelope: { ...envelope, recipients: group }, before, mayBeFollowed, signal });
+      const delivered = await exchange({ session, message, envelope, recipients, before, mayBeFollowed, turn, isLast, signal });
       transactions.push(resultOf(delivered));
       accepted.push(...delivered.accepted);
       rejected.push(...delivered.rejected);
@@ -60,11 +71,11 @@ export async function runTransaction(session: Session, message: PreparedMessage,
       // Other recipients may fare better, unless there is nobody left to ask.
       if (session.hasEnded && waiting.length > 0) throw error;
       refusals.push(error);
-      rejected.push(...refusedOf(group, error, rejected.length));
+      rejected.push(...refusedOf(recipients, error, rejected.length));
     }
   }
   const [first] = transactions;
-  if (first !== undefined) return { ...first, accepted, rejected, transactions };
+  if (first !== undefined) return { accepted, rejected, reply: first.reply, queueId: first.queueId, transactions };
   throw refusals.length === 1 ? refusals[0] : refusedAltogether(refusals[0]!, rejected);
 }
 
@@ -101,10 +112,11 @@ interface Group {
 }
 
 /** The recipients in as many groups as the server's limits ask for (RFC 9422 sections 4.2 and 4.3); nearly always one. */
-function grouped(session: Session, message: PreparedMessage, { recipients }: Envelope): PlannedRecipient[][] {
+function grouped(session: Session, message: PreparedMessage, { recipients }: Envelope): (readonly PlannedRecipient[])[] {
   const { extensions } = session;
   const maxRecipients = extensions.limit("RCPTMAX") ?? Infinity;
   const maxDomains = extensions.limit("RCPTDOMAINMAX") ?? Infinity;
+  if (recipients.length <= maxRecipients && maxDomains === Infinity) return [recipients];
   const groups: Group[] = [];
   /** Those with room for more. */
   let open: Group[] = [];

@@ -1,52 +1,229 @@
 import { SmtpConnectionError } from "./errors.ts";
+import { Queue } from "./session/queue.ts";
+import type { Reply } from "./wire/reply.ts";
 
-/** Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. */
+/** How a turn is asked for. */
+export interface TurnOptions {
+  /** Fires when it is given up; without effect once it has come. */
+  readonly signal?: AbortSignal | undefined;
+  /** The same, noticed only when the turn comes: for one that nobody waits for. */
+  readonly withdrawn?: AbortSignal | undefined;
+  /** Turns that may be under way at once with this one; default 1. */
+  readonly window?: number | undefined;
+  /** Octets it keeps in memory. */
+  readonly octets?: number | undefined;
+}
+
+/** Octets of the turns under way at once at most, apart from one that has more by itself: what stands in memory, and may be lost in doubt. */
+const MAX_OCTETS = 1_048_576;
+/** Bad sequence of commands: what a server says that does not take one transaction behind another (RFC 5321 section 4.2.4). */
+const BAD_SEQUENCE = 503;
+
+/**
+ * Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. Where a
+ * window is open, the next turn begins as soon as the one before has queued the last of its commands.
+ */
 export class Turns {
-  #last: Promise<void> = Promise.resolve();
-  /** How many have asked and not ended. */
-  #count = 0;
+  readonly #waiting = new Queue<Turn>();
+  /** Those that were taken once and are wanted again, in their old order: they come before all others. */
+  #again: Turn[] = [];
+  #underWay = 0;
+  #octets = 0;
+  #asked = 0;
+  #last: Turn | undefined;
+  /** Whose commands were queued last. */
+  writer: Turn | undefined;
+  /** Whether the server was seen to take a transaction behind another that was not answered. */
+  #isProven = false;
+  #hasFailed = false;
+
+  /** Whether the server has failed at a window: from then on each turn waits for the end of the one before. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
 
   /**
-   * Runs `task` when all that was asked for before has settled.
+   * Runs `task` when its turn has come, in the very tick in which it has.
    *
-   * @throws {SmtpConnectionError} Of kind `aborted` when `signal` fires before the turn comes; `task` is not run then.
+   * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then.
    */
-  async take<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const before = this.#last;
-    let end = () => {};
-    this.#last = new Promise((resolve) =>
-      end = () => {
-        this.#count--;
-        resolve();
-      }
-    );
-    // Where nobody is before it, its first commands are queued in this very tick, in order with whatever else is asked for in it.
-    const isFree = this.#count++ === 0;
-    try {
-      if (!isFree || signal?.aborted) await orAborted(before, signal);
-    } catch (error) {
-      before.then(end);
-      throw error;
-    }
-    try {
-      return await task();
-    } finally {
-      end();
+  take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = {}): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { signal, withdrawn } = options;
+      const onAbort = () => {
+        this.#waiting.remove(turn);
+        reject(abortedBefore(signal));
+      };
+      let isWaiting = false;
+      const start = () => {
+        if (isWaiting) signal?.removeEventListener("abort", onAbort);
+        task(turn).then((value) => {
+          this.#end(turn);
+          resolve(value);
+        }, (error) => {
+          this.#end(turn);
+          reject(error);
+        });
+      };
+      const giveUp = () => reject(abortedBefore(withdrawn));
+      const turn = new Turn(this, ++this.#asked, options, start, giveUp);
+      if (signal?.aborted) return reject(abortedBefore(signal));
+      if (withdrawn?.aborted) return giveUp();
+      if (this.#waiting.length === 0 && this.#again.length === 0 && this.#mayBegin(turn)) return this.#begin(turn);
+      isWaiting = true;
+      signal?.addEventListener("abort", onAbort);
+      this.#waiting.push(turn);
+    });
+  }
+
+  /** Gives `turn` back, and resolves when it has come again, with nobody else under way. */
+  retake(turn: Turn): Promise<void> {
+    return new Promise((resolve) => {
+      this.#octets -= turn.octets;
+      this.#underWay--;
+      turn.restart(resolve);
+      this.#again.push(turn);
+      this.#again.sort((one, other) => one.number - other.number);
+      this.#next();
+    });
+  }
+
+  /** No window from now on: the server has failed at it. */
+  fail(): void {
+    this.#hasFailed = true;
+  }
+
+  /** See {@linkcode Turn.isOnTrial}. */
+  get isProven(): boolean {
+    return this.#isProven;
+  }
+
+  /** See {@linkcode Turn.heard}. */
+  prove(): void {
+    this.#isProven = true;
+  }
+
+  /** See {@linkcode Turn.release}. */
+  next(): void {
+    this.#next();
+  }
+
+  #mayBegin(turn: Turn): boolean {
+    if (this.#underWay === 0) return true;
+    const window = this.#hasFailed ? 1 : turn.window;
+    return this.#underWay < window && this.#last?.isReleased === true && this.#octets + turn.octets <= MAX_OCTETS;
+  }
+
+  #begin(turn: Turn): void {
+    turn.isRiding = this.#underWay > 0;
+    this.#underWay++;
+    this.#octets += turn.octets;
+    this.#last = turn;
+    turn.start();
+  }
+
+  #end(turn: Turn): void {
+    this.#underWay--;
+    this.#octets -= turn.octets;
+    turn.isReleased = true;
+    this.#next();
+  }
+
+  #next(): void {
+    for (;;) {
+      const turn = this.#again[0] ?? this.#waiting.peek();
+      if (turn === undefined || !this.#mayBegin(turn)) return;
+      if (this.#again.length > 0) this.#again.shift();
+      else this.#waiting.shift();
+      if (turn.isWithdrawn) turn.giveUp();
+      else this.#begin(turn);
     }
   }
 }
 
-async function orAborted(turn: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return await turn;
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new SmtpConnectionError("aborted", "The call was aborted before its turn", { phase: "local", cause: signal.reason }));
-  });
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort);
-  try {
-    await Promise.race([aborted, turn]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+/** One turn, as whoever has it sees it. */
+export class Turn {
+  readonly #turns: Turns;
+  /** Its place in the order in which they were asked for. */
+  readonly number: number;
+  readonly octets: number;
+  window: number;
+  /** Whether another was under way when it began, and the server has not answered it yet. */
+  isRiding = false;
+  /** Whether another may begin. */
+  isReleased = false;
+  readonly #withdrawn: AbortSignal | undefined;
+  /** Nobody waits for it any more, and it was not begun. */
+  readonly giveUp: () => void;
+  #start: () => void;
+
+  constructor(turns: Turns, number: number, { window = 1, octets = 0, withdrawn }: TurnOptions, start: () => void, giveUp: () => void) {
+    this.#turns = turns;
+    this.number = number;
+    this.window = window;
+    this.octets = octets;
+    this.#withdrawn = withdrawn;
+    this.#start = start;
+    this.giveUp = giveUp;
   }
+
+  get isWithdrawn(): boolean {
+    return this.#withdrawn?.aborted === true;
+  }
+
+  /** Says that its commands are queued from now on. */
+  write(): void {
+    this.#turns.writer = this;
+  }
+
+  /** Whether another's commands were queued behind its own. */
+  get isFollowed(): boolean {
+    return this.#turns.writer !== this;
+  }
+
+  /** Whether it rides behind another, and the server was never seen to take that. */
+  get isOnTrial(): boolean {
+    return this.isRiding && !this.#turns.isProven;
+  }
+
+  /** Whether another may begin before it has ended. */
+  get isWindowed(): boolean {
+    return this.window > 1 && !this.#turns.hasFailed;
+  }
+
+  /** Says that the last of its commands is queued: where there is a window, the next turn begins. */
+  release(): void {
+    if (!this.isWindowed) return;
+    this.isReleased = true;
+    this.#turns.next();
+  }
+
+  /** Says how the server has answered the first of its commands that could be refused. */
+  heard(reply: Reply): void {
+    if (!this.isRiding || reply.code === BAD_SEQUENCE) return;
+    this.isRiding = false;
+    this.#turns.prove();
+  }
+
+  /** The turn has come. */
+  start(): void {
+    this.#start();
+  }
+
+  /** Once more, for one that does not ride and lets nobody ride. */
+  restart(start: () => void): void {
+    this.window = 1;
+    this.isRiding = false;
+    this.isReleased = false;
+    this.#start = start;
+  }
+
+  /** Gives the turn back and resolves when it has come again, with nobody else under way. */
+  retake(): Promise<void> {
+    return this.#turns.retake(this);
+  }
+}
+
+function abortedBefore(signal: AbortSignal | undefined): SmtpConnectionError {
+  return new SmtpConnectionError("aborted", "The call was aborted before its turn", { phase: "local", cause: signal?.reason });
 }

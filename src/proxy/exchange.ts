@@ -3,6 +3,7 @@
  * socket is handed on no read is pending and TLS can begin; what came behind the last answer is handed on with it.
  */
 import { SmtpConnectionError, SmtpProtocolError, SmtpUnsupportedError } from "../errors.ts";
+import { withDirect } from "../transport/direct.ts";
 import { closeQuietly, messageOf, type Socket, type SocketInfo, type StartTlsOptions } from "../transport/socket.ts";
 import { concat, LF } from "../wire/octets.ts";
 
@@ -93,7 +94,7 @@ export class Exchange {
       }
       return await socket.startTls(options);
     };
-    return {
+    return withDirect({
       readable: held?.stream ?? socket.readable,
       writable: socket.writable,
       // Never "on": what protects the way to the peer does not protect the way from there to the server.
@@ -101,7 +102,8 @@ export class Exchange {
       ...(info && { opened: info }),
       ...((socket.startTls !== undefined || socket.secureTransport === "on") && { startTls }),
       close: () => socket.close(),
-    };
+      // Past what was read early there is a way by the stream alone.
+    }, held === undefined ? socket.direct : undefined);
   }
 
   /** Closes the socket at once. */

@@ -1,14 +1,13 @@
 import { SmtpProtocolError, SmtpUnsupportedError } from "../errors.ts";
-import { type ChannelBinding, closeQuietly, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
+import { type ChannelBinding, closeQuietly, type DirectAccess, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
 
-/** The pipeline's hold on a socket: its reader, its writer, and the decoder between the octets and the replies. */
+/** The pipeline's hold on a socket: its two ends, and the decoder between the octets and the replies. */
 export class Channel {
   #socket: Socket;
-  #reader!: ReadableStreamDefaultReader<Uint8Array>;
-  #writer!: WritableStreamDefaultWriter<Uint8Array>;
+  #ends!: Ends;
   #decoder!: ReplyDecoder;
   /** Ends a handshake under way when the channel is closed. */
   readonly #closing = new AbortController();
@@ -29,11 +28,11 @@ export class Channel {
    * The replies that the next octets complete; `undefined` at the end of the stream.
    *
    * @throws {SmtpProtocolError} At what is no reply; where good ones came before it, they are returned and {@linkcode fault} is set. Whatever the
-   * socket's own stream rejects with.
+   * socket itself rejects with.
    */
   async read(): Promise<readonly Reply[] | undefined> {
-    const { done, value } = await this.#reader.read();
-    return done ? undefined : this.#decoder.push(value);
+    const octets = await this.#ends.read();
+    return octets && this.#decoder.push(octets);
   }
 
   /** What is wrong with the octets behind the replies that were read. */
@@ -42,9 +41,9 @@ export class Channel {
   }
 
   /** Resolves when the socket has taken `octets`. */
-  async write(octets: Uint8Array): Promise<void> {
+  write(octets: Uint8Array): Promise<void> {
     this.writes++;
-    await this.#writer.write(octets);
+    return this.#ends.write(octets);
   }
 
   /**
@@ -55,8 +54,7 @@ export class Channel {
   async upgrade(options: TlsOptions & Pick<StartTlsOptions, "serverName">, bounds: Bounds): Promise<void> {
     const { facts } = bounds;
     if (!this.isClean) throw new SmtpProtocolError("The server sent octets in the clear behind its reply to STARTTLS", facts);
-    this.#reader.releaseLock();
-    this.#writer.releaseLock();
+    this.#ends.release();
     const ends = [this.#closing.signal, ...(bounds.signal === undefined ? [] : [bounds.signal])];
     const secure = await bounded({ ...bounds, signal: AbortSignal.any(ends) }, async (signal) => {
       if (this.#socket.startTls === undefined) throw new SmtpUnsupportedError("unsupported", "This socket cannot start TLS", facts);
@@ -78,16 +76,43 @@ export class Channel {
   close(): void {
     this.#closing.abort();
     closeQuietly(this.#socket);
-    // A socket that closes by its streams cannot: we hold their locks.
-    this.#reader.cancel().catch(() => {});
-    this.#writer.abort().catch(() => {});
+    this.#ends.close();
   }
 
   #take(socket: Socket): void {
-    this.#reader = socket.readable.getReader();
-    this.#writer = socket.writable.getWriter();
-    // Every write is awaited; that the stream as a whole has failed is no news then.
-    this.#writer.closed.catch(() => {});
+    this.#ends = endsOf(socket);
     this.#decoder = new ReplyDecoder();
   }
+}
+
+/** Where octets come from and go to. */
+interface Ends extends DirectAccess {
+  /** Lets go of the socket. */
+  release(): void;
+  /** Ends what the socket's own `close` leaves open. */
+  close(): void;
+}
+
+/** The socket's octets directly where it offers that, since streams cost by the item; else its streams. */
+function endsOf({ direct, readable, writable }: Socket): Ends {
+  if (direct !== undefined) {
+    return { read: () => direct.read(), write: (octets) => direct.write(octets), release: () => {}, close: () => {} };
+  }
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  // Every write is awaited; that the stream as a whole has failed is no news then.
+  writer.closed.catch(() => {});
+  return {
+    read: async () => (await reader.read()).value,
+    write: (octets) => writer.write(octets),
+    release(): void {
+      reader.releaseLock();
+      writer.releaseLock();
+    },
+    close(): void {
+      // A socket that closes by its streams cannot: we hold their locks.
+      reader.cancel().catch(() => {});
+      writer.abort().catch(() => {});
+    },
+  };
 }

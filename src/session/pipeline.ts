@@ -17,22 +17,21 @@
  */
 import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
 import type { TlsOptions } from "../transport/socket.ts";
-import { concat, gathered, lengthOf } from "../wire/octets.ts";
+import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout } from "./failures.ts";
+import { Flight, MAX_FLIGHT } from "./flight.ts";
 import { Queue } from "./queue.ts";
-import { type Content, type ContentPiece, factsOf, isCommand, isReceipt, type Task } from "./task.ts";
+import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
-import { emit, receiveEvent, sendEvent, type Trace, type TraceEvent } from "./trace.ts";
+import { emit, receiveEvent, sendEvents, type Trace, type TraceEvent } from "./trace.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
-/** Octets of one write of commands at most. */
-export const MAX_FLIGHT = 65_536;
 /** How long replies are still read once a write has failed, in milliseconds: the server may have said why before it hung up. */
 const LAST_WORDS = 1_000;
 
@@ -41,13 +40,12 @@ export interface PipelineOptions {
   readonly timeouts: Timeouts;
   readonly clock: Clock;
   readonly trace?: Trace | undefined;
-  /** Called once, when the connection has ended. */
-  readonly onEnd: () => void;
 }
 
 /** See the head of the file. */
 export class Pipeline {
   readonly #options: PipelineOptions;
+  readonly #owner: TaskOwner;
   readonly #deadline: Deadline;
   readonly #channel: Channel;
   readonly #unsent = new Queue<Task>();
@@ -69,8 +67,9 @@ export class Pipeline {
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
   isPipelining = false;
 
-  constructor(channel: Channel, options: PipelineOptions) {
+  constructor(channel: Channel, owner: TaskOwner, options: PipelineOptions) {
     this.#options = options;
+    this.#owner = owner;
     this.#channel = channel;
     this.#deadline = new Deadline(options.clock, () => this.#onTimeout());
   }
@@ -85,10 +84,16 @@ export class Pipeline {
     return this.#failure !== undefined;
   }
 
+  /** What waits for its reply, or to be written, in order. */
+  *[Symbol.iterator](): Generator<Task> {
+    yield* this.#awaiting;
+    yield* this.#unsent;
+  }
+
   /** Queues `task`, first where its reply is owed already. All that is queued in one tick leaves in one write, where the server allows it. */
   enqueue(task: Task, isOwed = false): void {
     // What the server said before the end is not lost.
-    if (this.#failure !== undefined) return this.#claim(task) ? undefined : task.fail(this.#failure(factsOf(task)));
+    if (this.#failure !== undefined) return this.#claim(task) ? undefined : this.#owner.fail(task, this.#failure(task.facts));
     if (isOwed) this.#unsent.unshift(task);
     else this.#unsent.push(task);
     task.isQueued = true;
@@ -105,10 +110,10 @@ export class Pipeline {
     if (task.isQueued) {
       task.isQueued = false;
       this.#unsent.remove(task);
-      task.fail(aborted(reason)(factsOf(task)));
+      this.#owner.fail(task, aborted(reason)(task.facts));
     } else if (this.#awaiting.includes(task) || this.#silent.includes(task)) {
       const closed = closedByAbort(reason);
-      this.fail(closed, (other) => other.isAborted?.() ? aborted(reason) : closed);
+      this.fail(closed, (other) => other.isAborted ? aborted(reason) : closed);
     }
   }
 
@@ -158,11 +163,11 @@ export class Pipeline {
     this.#silent = [];
     this.#awaiting = [];
     this.#channel.close();
-    this.#options.onEnd();
+    this.#owner.end();
     for (const task of tasks) {
-      const error = failureOf(task)(factsOf(task));
-      task.content?.cancel(error);
-      task.fail(error);
+      const error = failureOf(task)(task.facts);
+      task.command.content?.cancel(error);
+      this.#owner.fail(task, error);
     }
     this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
   }
@@ -178,7 +183,7 @@ export class Pipeline {
    */
   #mayWrite(task: Task): boolean {
     const last = this.#awaiting.at(-1);
-    if (last === undefined || (isReceipt(last) && !isCommand(task))) return true;
+    if (last === undefined || (last.isReceipt && !task.isCommand)) return true;
     return this.isPipelining && last.isFollowable && this.#awaiting.length < MAX_AWAITED;
   }
 
@@ -187,46 +192,39 @@ export class Pipeline {
   }
 
   #flush(): void {
-    if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined) return;
-    const flight: Uint8Array[] = [];
-    const written: Task[] = [];
-    let length = 0;
-    for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && length < MAX_FLIGHT; task = this.#unsent.peek()) {
-      if (task.content !== undefined && flight.length > 0) break;
+    if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined || this.#unsent.length === 0) return;
+    const flight = new Flight();
+    for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && flight.length < MAX_FLIGHT; task = this.#unsent.peek()) {
+      const { content } = task.command;
+      if (content !== undefined && flight.length > 0) break;
       this.#unsent.shift();
       task.isQueued = false;
-      const verdict = task.verdict?.();
-      if (verdict === "skip") task.settle(undefined);
-      else verdict && task.fail(verdict);
+      const verdict = this.#owner.verdict(task);
+      if (verdict === "skip") this.#owner.settle(task, undefined);
+      else verdict && this.#owner.fail(task, verdict);
       if (verdict !== undefined || this.#claim(task)) continue;
       // Octets that came before the command they would answer: somebody speaks out of turn.
       const [unclaimed] = this.#unclaimed;
       const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#channel.isClean);
       if (task.isAnswered) this.#await(task);
       else this.#silent.push(task);
-      if (isCommand(task)) {
+      if (task.isCommand) {
         if (isEarly) return this.#unsolicited(unclaimed);
         this.#isByHand = false;
       } else if (!task.isAnswered) this.#isByHand = true;
-      if (task.content !== undefined) return void this.#pump(task, task.content);
-      if (task.octets === undefined) continue;
-      const parts = [task.octets, ...task.payload ?? []];
-      flight.push(...parts);
-      length += lengthOf(parts);
-      written.push(task);
+      if (content !== undefined) return void this.#pump(task, content);
+      if (!task.isReceipt) flight.add(task);
     }
     this.#read();
-    if (flight.length > 0) void this.#launch(length <= 2 * MAX_FLIGHT ? [concat(flight)] : gathered(flight), written);
-    const write = this.#channel.writes;
-    for (const { isAnswered, label, octets } of written) this.trace(sendEvent(isAnswered ? label : octets!.length, write));
+    if (flight.tasks.length > 0) void this.#launch(flight);
   }
 
   /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
   #claim(task: Task): boolean {
     const [reply] = this.#unclaimed;
-    if (reply === undefined || !isReceipt(task)) return false;
+    if (reply === undefined || !task.isReceipt) return false;
     this.#unclaimed.shift();
-    task.settle(reply);
+    this.#owner.settle(task, reply);
     return true;
   }
 
@@ -235,17 +233,21 @@ export class Pipeline {
     if (this.#awaiting.length === 1 && this.#writeError === undefined) this.#deadline.set(task.timeout);
   }
 
-  async #launch(flight: readonly Uint8Array[], tasks: readonly Task[]): Promise<void> {
+  async #launch(flight: Flight): Promise<void> {
+    const { tasks } = flight;
+    const octets = flight.octets();
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
-      for (const [index, octets] of flight.entries()) {
+      for (const [index, part] of octets.entries()) {
         // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
-        if (index === flight.length - 1) { for (const task of tasks) if (task.endsMessage) task.delivery = "unknown"; }
-        await this.#channel.write(octets);
+        if (index === octets.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
+        const writing = this.#channel.write(part);
+        if (index === 0 && this.#options.trace !== undefined) sendEvents(tasks, this.#channel.writes).forEach((event) => this.trace(event));
+        await writing;
       }
       if (this.#awaiting.length === 0) this.#deadline.pause();
-      for (const task of this.#silent.splice(0)) task.settle(undefined);
+      for (const task of this.#silent.splice(0)) this.#owner.settle(task, undefined);
     } catch (cause) {
       this.#onWriteError(cause);
     }
@@ -290,15 +292,15 @@ export class Pipeline {
       return await content.next();
     } catch (cause) {
       if (this.#failure !== undefined || this.#awaiting[0] !== task) return undefined;
-      this.#sourceFailed(task, sourceFailure(cause, factsOf(task)));
+      this.#sourceFailed(task, sourceFailure(cause, task.facts));
       return undefined;
     }
   }
 
   #sourceFailed(task: Task, error: SmtpError): void {
     this.#awaiting.shift();
-    task.content?.cancel(error);
-    task.fail(error);
+    task.command.content?.cancel(error);
+    this.#owner.fail(task, error);
     this.fail(closedBySource(error));
   }
 
@@ -328,14 +330,15 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.secrets !== undefined));
+    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.command.secrets !== undefined));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
-    const reply = task?.secrets === undefined ? said : said.without(task.secrets);
-    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secrets !== undefined));
+    const secrets = task?.command.secrets;
+    const reply = secrets === undefined ? said : said.without(secrets);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, secrets !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
@@ -344,26 +347,28 @@ export class Pipeline {
       return;
     }
     const { code } = reply;
-    const isEarly = task.content !== undefined && task.delivery === "not-sent";
+    const { content } = task.command;
+    const isEarly = content !== undefined && task.delivery === "not-sent";
     if (isEarly && !reply.isTransient && !reply.isPermanent) {
       return this.fail((facts) => new SmtpProtocolError(`The server answered ${reply} before the message's end`, { ...facts, reply }));
     }
     this.#awaiting.shift();
     const next = this.#awaiting[0];
     this.#onHead(next);
-    if (isEarly) task.content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
-    task.settle(reply);
+    if (isEarly) content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
+    this.#owner.settle(task, reply);
     // Content cannot be broken off politely: after an early reply the connection is of no use.
     if (isEarly || code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
-    else if (task.isLast && reply.isPositive) this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
-    else if (this.#writeError === undefined) this.#flush();
+    else if (task.rule.phase === "quit" && reply.isPositive) {
+      this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
+    } else if (this.#writeError === undefined) this.#flush();
     else if (next === undefined && this.#receipt() === undefined) this.#onEndOfStream(undefined);
   }
 
   /** The first in the queue where it only waits for a reply: that needs no write, so it need not wait for the end of one. */
   #receipt(): Task | undefined {
     const task = this.#unsent.peek();
-    if (task === undefined || !isReceipt(task)) return undefined;
+    if (!task?.isReceipt) return undefined;
     this.#unsent.shift();
     task.isQueued = false;
     this.#await(task);
@@ -388,9 +393,9 @@ export class Pipeline {
     if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
     const late = this.#awaiting[0];
     if (this.#isSourceAwaited && late !== undefined) {
-      return this.#sourceFailed(late, sourceTimeout(factsOf(late)));
+      return this.#sourceFailed(late, sourceTimeout(late.facts));
     }
-    const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
+    const isBlocked = late === undefined || (late.command.content !== undefined && this.#isWriting);
     const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;
     this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
   }

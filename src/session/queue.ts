@@ -47,6 +47,11 @@ export class Queue<T> {
     return items;
   }
 
+  /** All items, which stay where they are. */
+  *[Symbol.iterator](): Generator<T> {
+    for (const item of this.#items.slice(this.#head)) if (item !== undefined && !this.#removed.has(item)) yield item;
+  }
+
   #drop(): void {
     this.#items[this.#head++] = undefined;
     if (this.#head < this.#items.length) return;

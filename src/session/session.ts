@@ -8,9 +8,10 @@ import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
+import { aborted } from "./failures.ts";
 import { Pipeline } from "./pipeline.ts";
 import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
-import type { Content, Task } from "./task.ts";
+import { type Asker, type Command, factsOf, Task, type TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import type { Trace } from "./trace.ts";
 
@@ -29,42 +30,14 @@ export interface SessionOptions {
   readonly trace?: Trace | undefined;
 }
 
-/** A command as {@linkcode Session.issue} takes it. */
-export interface Command {
-  /** The row of the table. */
-  readonly verb: string;
-  /** The command in logs and errors, redacted; default `verb`. */
-  readonly label?: string;
-  /** See `Task.secrets`. */
-  readonly secrets?: readonly string[] | undefined;
-  readonly octets?: Uint8Array;
-  readonly payload?: readonly Uint8Array[];
-  readonly content?: Content;
-  /** Whether a reply is owed; default `true`. */
-  readonly isAnswered?: boolean;
-  /** Milliseconds; default by the table. */
-  readonly timeout?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Whether the server owes the reply already: it comes before those to all that is queued, wherever the session stands by then. */
-  readonly isOwed?: boolean;
-  /** Asked right before it is written: `true` takes it out of the queue, resolved with `undefined`. */
-  readonly mayBeSkipped?: () => boolean;
-  /** Called with the reply before anything more is written, and with what was known of the message before it. */
-  readonly onReply?: (reply: Reply, delivery: Delivery) => void;
-  /** See `Task.about`. */
-  readonly about?: Task["about"];
-}
-
 /** See the head of the file. */
-export class Session {
+export class Session implements TaskOwner {
   readonly options: SessionOptions;
   readonly #channel: Channel;
   readonly #pipeline: Pipeline;
   readonly #ended = new AbortController();
   /** The signals that are listened to, and the commands each would end. */
   readonly #signals = new Map<AbortSignal, { readonly tasks: Set<Task>; readonly onAbort: () => void }>();
-  /** What waits for its reply, in order. */
-  readonly #pending = new Map<Task, Rule>();
   #state: SessionState = "start";
   #predicted: SessionState | undefined = "start";
   #extensions = new Extensions();
@@ -72,6 +45,7 @@ export class Session {
   #isAuthenticated = false;
   #isLmtp = false;
   #mails = 0;
+  #hasTakenMail = false;
   /** Whether octets of the caller's own were written since the last command. */
   #isByHand = false;
 
@@ -80,7 +54,7 @@ export class Session {
     this.#isSecure = options.isSecure;
     const { timeouts, clock, trace } = options;
     this.#channel = new Channel(socket);
-    this.#pipeline = new Pipeline(this.#channel, { timeouts, clock, trace, onEnd: () => this.#end() });
+    this.#pipeline = new Pipeline(this.#channel, this, { timeouts, clock, trace });
     this.#pipeline.trace({ type: "connect", secure: options.isSecure });
   }
 
@@ -103,9 +77,14 @@ export class Session {
     return this.#pipeline.failureOf(facts);
   }
 
-  /** How many transactions were begun, for a server that limits them (RFC 9422 section 4.1). */
+  /** How many transactions were begun and not refused yet, for a server that limits them (RFC 9422 section 4.1). */
   get mails(): number {
     return this.#mails;
+  }
+
+  /** Whether the server said yes to a MAIL of ours. */
+  get hasTakenMail(): boolean {
+    return this.#hasTakenMail;
   }
 
   get isSecure(): boolean {
@@ -137,57 +116,54 @@ export class Session {
    * @throws {SmtpStateError} When the verb is not legal where the server will find it; nothing has changed then.
    */
   issue(command: Command): Promise<Reply | undefined> {
-    const rule = ruleOf(command.verb);
-    const { signal, label = command.verb, isOwed = false } = command;
+    return new Promise((settle, fail) => this.put(command, { settle, fail }));
+  }
+
+  /** The same as {@linkcode Session.issue}, for whoever asks for many: `asker` is told what comes of it. */
+  put(command: Command, asker: Asker): void {
+    const { verb, signal, isOwed = false, timeout } = command;
+    const rule = ruleOf(verb);
     const found = this.#predict();
-    return new Promise((resolve, reject) => {
-      if (!isOwed) this.assertLegal(command.verb, label);
-      if (signal?.aborted) {
-        const facts = { phase: rule.phase, command: label, ...command.about?.("not-sent"), cause: signal.reason };
-        throw new SmtpConnectionError("aborted", `${label} was aborted`, facts);
-      }
-      const forget = () => {
-        this.#pending.delete(task);
-        if (signal !== undefined) this.#unlisten(signal, task);
-      };
-      const task: Task = {
-        label,
-        secrets: command.secrets,
-        phase: rule.phase,
-        ...(command.about && { about: command.about }),
-        ...(command.octets && { octets: command.octets }),
-        ...(command.payload && { payload: command.payload }),
-        ...(command.content && { content: command.content }),
-        isAnswered: command.isAnswered ?? true,
-        isFollowable: rule.followable ?? false,
-        isLast: rule.phase === "quit",
-        endsMessage: rule.endsMessage ?? false,
-        timeout: command.timeout ?? this.options.timeouts[rule.timeout],
-        verdict: () => {
-          if (command.mayBeSkipped?.()) return "skip";
-          return MUST_FIT.has(command.verb) && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
-        },
-        ...(signal && { isAborted: () => signal.aborted }),
-        delivery: this.#deliveryOf(command.verb),
-        settle: (reply) => {
-          forget();
-          this.#step(command.verb, rule, reply);
-          if (reply !== undefined) command.onReply?.(reply, task.delivery);
-          resolve(reply);
-        },
-        fail: (error) => {
-          forget();
-          this.#predicted = undefined;
-          reject(error);
-        },
-      };
-      if (!isOwed) {
-        this.#pending.set(task, rule);
-        this.#predicted = hoped(found, rule);
-      }
-      if (signal !== undefined) this.#listen(signal, task);
-      this.#pipeline.enqueue(task, isOwed);
-    });
+    try {
+      if (!isOwed) this.assertLegal(verb, command.label ?? command.line);
+      if (signal?.aborted) throw aborted(signal.reason)(factsOf(command, rule));
+    } catch (error) {
+      return asker.fail(error);
+    }
+    const task = new Task(command, asker, rule, timeout ?? this.options.timeouts[rule.timeout], this.#deliveryOf(verb));
+    if (!isOwed) this.#predicted = hoped(found, rule);
+    if (rule.phase === "mail") this.#mails++;
+    if (signal !== undefined) this.#listen(signal, task);
+    this.#pipeline.enqueue(task, isOwed);
+  }
+
+  /** See {@linkcode TaskOwner}. */
+  verdict({ command, rule, label }: Task): "skip" | SmtpError | undefined {
+    if (command.mayBeSkipped?.()) return "skip";
+    return MUST_FIT.has(command.verb) && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
+  }
+
+  /** See {@linkcode TaskOwner}. */
+  settle(task: Task, reply: Reply | undefined): void {
+    const { command, rule, asker } = task;
+    if (command.signal !== undefined) this.#unlisten(command.signal, task);
+    this.#step(command.verb, rule, reply);
+    if (reply !== undefined) command.onReply?.(reply, task.delivery);
+    asker.settle(reply);
+  }
+
+  /** See {@linkcode TaskOwner}. */
+  fail(task: Task, error: SmtpError): void {
+    const { command: { signal }, asker } = task;
+    if (signal !== undefined) this.#unlisten(signal, task);
+    this.#predicted = undefined;
+    asker.fail(error);
+  }
+
+  /** See {@linkcode TaskOwner}. */
+  end(): void {
+    this.#state = "over";
+    this.#ended.abort();
   }
 
   /** @throws {SmtpStateError} When `verb` is not legal where the server would find it. */
@@ -254,13 +230,11 @@ export class Session {
     this.#signals.delete(signal);
   }
 
-  #end(): void {
-    this.#state = "over";
-    this.#ended.abort();
-  }
-
   #predict(): SessionState {
-    return this.#predicted ??= [...this.#pending.values()].reduce(hoped, this.#state);
+    if (this.#predicted !== undefined) return this.#predicted;
+    let state = this.#state;
+    for (const { command, rule } of this.#pipeline) if (!command.isOwed) state = hoped(state, rule);
+    return this.#predicted = state;
   }
 
   /** Content that the caller wrote by hand may have reached its end, for all we know. */
@@ -275,8 +249,11 @@ export class Session {
     const hope = hoped(this.#state, rule);
     if (reply !== undefined) this.#state = after(this.#state, rule, reply);
     if (this.#state !== hope || verb === RECIPIENT_REPLY) this.#predicted = undefined;
-    if (reply === undefined || !reply.isPositive) return;
-    if (rule.phase === "mail") this.#mails++;
+    if (reply === undefined || !reply.isPositive) {
+      if (rule.phase === "mail") this.#mails--;
+      return;
+    }
+    if (rule.phase === "mail") this.#hasTakenMail = true;
     if (rule.phase === "ehlo") this.extensions = parseEhlo(reply);
     if (rule.phase === "helo" || verb === "XCLIENT") this.extensions = new Extensions();
     if (rule.phase === "ehlo" || rule.phase === "helo") this.#isLmtp = verb === "LHLO";

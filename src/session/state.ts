@@ -52,8 +52,11 @@ const CHUNK: Rule = { legal: ["rcpt", "bdat"], positive: "bdat", followable: tru
 const LAST_CHUNK: Rule = { legal: ["rcpt", "bdat"], positive: "ready", endsMessage: true, phase: "data", timeout: "final" };
 const ASKS: Rule = { legal: ANY, phase: "command", timeout: "command" };
 
-/** `"."` is the content behind DATA, `"*"` every verb without a row of its own. */
-const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
+/** Every verb without a row of its own. */
+const OTHER: Rule = ASKS;
+
+/** `"."` is the content behind DATA. */
+const RULES: ReadonlyMap<string, Rule> = new Map(Object.entries<Rule>({
   // Whatever the greeting says, QUIT may follow (RFC 5321 section 3.1).
   greeting: { legal: ["start"], positive: "greeted", intermediate: "greeted", negative: "greeted", phase: "greeting", timeout: "greeting" },
   EHLO: HELLO,
@@ -65,7 +68,7 @@ const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   SAML: STARTS_MAIL,
   RCPT: { legal: ["mail", "rcpt"], positive: { mail: "rcpt", rcpt: "rcpt" }, followable: true, phase: "rcpt", timeout: "rcpt" },
   DATA: { legal: ["rcpt"], intermediate: "data", hopes: "intermediate", phase: "data", timeout: "data" },
-  ".": { legal: ["data"], positive: "ready", intermediate: "ready", negative: "ready", phase: "data", timeout: "final" },
+  ".": { legal: ["data"], positive: "ready", intermediate: "ready", negative: "ready", endsMessage: true, phase: "data", timeout: "final" },
   BDAT: CHUNK,
   "BDAT LAST": LAST_CHUNK,
   // The server fetches the octets itself, which may take as long as the end of a message does.
@@ -106,12 +109,11 @@ const TABLE: Readonly<Record<string, Rule>> & { readonly "*": Rule } = {
   },
   // Octets of the caller's own; they may be commands, content or anything.
   raw: { legal: [...ANY, "start", "data", "auth"], followable: true, phase: "command", timeout: "command" },
-  "*": ASKS,
-};
+}));
 
 /** The rule for `verb`. */
 export function ruleOf(verb: string): Rule {
-  return Object.hasOwn(TABLE, verb) ? TABLE[verb]! : TABLE["*"];
+  return RULES.get(verb) ?? OTHER;
 }
 
 /** The state after `reply` to a command of `rule` that found the session in `state`. */

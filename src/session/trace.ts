@@ -1,5 +1,7 @@
+import { lengthOf } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
+import type { Task } from "./task.ts";
 
 /**
  * What a connection did, for a log. Secrets are left out where the event is made: the lines of an AUTH exchange and the content of messages never
@@ -59,9 +61,12 @@ export function emit(trace: Trace | undefined, event: TraceEvent): void {
   }
 }
 
-/** The event of a command, or of so many octets that are none. */
-export function sendEvent(sent: string | number, write: number): TraceEvent {
-  return typeof sent === "string" ? { type: "send", line: sent, write } : { type: "content", octets: sent, write };
+/** The events of what leaves in one write: commands, and octets that are none. */
+export function sendEvents(tasks: readonly Task[], write: number): TraceEvent[] {
+  return tasks.map(({ isAnswered, label, rule, command: { line, payload = [] } }) => {
+    const isContent = !isAnswered || (line === undefined && rule.endsMessage);
+    return isContent ? { type: "content", octets: lengthOf(payload), write } : { type: "send", line: label, write };
+  });
 }
 
 /** The event of `reply`; the challenge of an exchange of secrets is one itself. */

@@ -5,11 +5,14 @@
  * TLS always goes over a TCP connection of our own: only there can Nagle's algorithm be turned off (40 ms a message otherwise), the name differ from
  * the host dialled, and a signal end the attempt. A client certificate is the exception, since `Deno.startTls` takes none.
  *
+ * Every handshake is a whole one: Deno (2.9) neither shares what TLS costs to begin nor resumes a session.
+ *
  * A handshake that is given up ends for the caller at once, but Deno (2.9) keeps its TCP connection until the peer or the process ends.
  *
  * @module
  */
 import { SmtpConnectionError, SmtpSecurityError, SmtpUnsupportedError } from "../errors.ts";
+import { socketOn } from "./direct.ts";
 import type { DenoConn, DenoRuntime, DenoTcpConn, DenoTlsConn } from "./runtime_types.ts";
 import { type DialOptions, messageOf, type Socket, type SocketInfo, type StartTlsOptions } from "./socket.ts";
 
@@ -141,26 +144,20 @@ async function shaken(conn: DenoTlsConn, serverName: string, signal: AbortSignal
 
 function socketOf(conn: DenoConn, more: Pick<Socket, "secureTransport" | "startTls"> = { secureTransport: "off" }): Socket {
   const buffer = new Uint8Array(READ_BUFFER);
-  const close = () => closeQuietly(conn);
-  return {
+  return socketOn({
+    async read(): Promise<Uint8Array | undefined> {
+      const length = await conn.read(buffer);
+      return length === null ? undefined : buffer.subarray(0, length);
+    },
+    async write(octets): Promise<void> {
+      let rest = octets;
+      while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+    },
+  }, {
     ...more,
     opened: Promise.resolve<SocketInfo>({ localAddress: addressOf(conn.localAddr), remoteAddress: addressOf(conn.remoteAddr) }),
-    readable: new ReadableStream<Uint8Array>({
-      async pull(controller): Promise<void> {
-        const length = await conn.read(buffer);
-        if (length === null) controller.close();
-        else controller.enqueue(buffer.slice(0, length));
-      },
-      cancel: close,
-    }, { highWaterMark: 0 }),
-    writable: new WritableStream<Uint8Array>({
-      async write(chunk): Promise<void> {
-        for (let at = 0; at < chunk.length;) at += await conn.write(chunk.subarray(at));
-      },
-      abort: close,
-    }),
-    close,
-  };
+    close: () => closeQuietly(conn),
+  });
 }
 
 function addressOf(address: DenoConn["localAddr"]): string | undefined {

@@ -70,6 +70,7 @@ export interface NodeNet {
 /** What is used of `node:tls`. */
 export interface NodeTls {
   connect(options: NodeTlsOptions): NodeTlsSocket;
+  createSecureContext(options: NodeContextOptions): NodeSecureContext;
   readonly rootCertificates: readonly string[];
   getCACertificates?(type: "default"): readonly string[];
 }
@@ -85,10 +86,20 @@ interface NodeTlsOptions {
   readonly socket: NodeSocket;
   readonly host: string;
   readonly servername?: string;
+  readonly secureContext: NodeSecureContext;
+  readonly session?: Uint8Array;
+}
+
+interface NodeContextOptions {
   readonly ca?: readonly string[];
   readonly cert?: string;
   readonly key?: string;
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+/** Authorities, certificate and versions, ready for use. */
+export interface NodeSecureContext {
+  readonly context: object;
 }
 
 /** A socket of Node. */
@@ -99,7 +110,7 @@ export interface NodeSocket {
   readonly remotePort?: number | undefined;
   readonly readableLength: number;
   readonly destroyed: boolean;
-  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "data" | "session", listener: (octets: Uint8Array) => void): unknown;
   on(event: "connect" | "secureConnect" | "end" | "close", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   off(event: "connect" | "secureConnect" | "data" | "end" | "close", listener: () => void): unknown;
@@ -113,6 +124,8 @@ export interface NodeSocket {
 
 /** A socket of Node that speaks TLS. */
 export interface NodeTlsSocket extends NodeSocket {
+  /** Whether the certificate was checked and found good. */
+  readonly authorized: boolean;
   getProtocol(): string | null;
   getPeerCertificate(): { readonly raw?: Uint8Array };
   /** Deno's `node:tls` has none. */

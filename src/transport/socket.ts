@@ -17,6 +17,12 @@ export interface Socket {
   readonly readable: ReadableStream<Uint8Array>;
   /** What goes to the peer; a write is done when the runtime has taken it. */
   readonly writable: WritableStream<Uint8Array>;
+  /**
+   * The octets without the streams around them, which cost by the item. Where it is there it is used, and the streams are not.
+   *
+   * The sockets of this library do not enumerate it, so that `{ ...socket, readable }` is without it and nothing passes the new stream by.
+   */
+  readonly direct?: DirectAccess;
   /** `"on"` once TLS stands; `"starttls"` while it can be started, `"off"` when it cannot. Absent: not known, and TLS is taken as not there. */
   readonly secureTransport?: "on" | "off" | "starttls";
   /** Resolves when the connection stands, with what is known of it; absent where it stood from the beginning. */
@@ -30,6 +36,14 @@ export interface Socket {
   channelBinding?(): Promise<ChannelBinding | undefined>;
   /** Closes the connection at once: pending reads and writes end. May be called more than once. */
   close(): void | Promise<void>;
+}
+
+/** The octets of a socket without the streams around them. They take from the same source, so neither reads ahead of what it is asked for. */
+export interface DirectAccess {
+  /** The octets that come next, `undefined` at the end. They are of use until the next call, which may overwrite them; one call is under way at most. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Writes all of `octets`; they may be reused when it resolves. One call is under way at most. */
+  write(octets: Uint8Array): Promise<void>;
 }
 
 /** What ties a login to one TLS connection: whoever stands between client and server has another. */

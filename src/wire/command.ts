@@ -2,7 +2,7 @@ import { encodeText, hasForbidden, quoted } from "./text.ts";
 import { xtext } from "./xtext.ts";
 
 /**
- * The one gate from text to command bytes. Nothing else writes a line to the socket, so what is refused here can reach no server: control
+ * The one gate from text to command lines. Nothing else makes one that is written to the socket, so what is refused here can reach no server: control
  * characters (C0 and DEL), lone surrogates, and more octets than any extension allows.
  */
 
@@ -24,24 +24,23 @@ const VALUE = /^[!-<>-~\u0080-\u{10ffff}]+$/u;
 export type EsmtpParameters = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * The bytes of one line, CRLF included.
+ * `line`, once it has passed: without CRLF, which whoever writes it adds.
  *
  * @param shown What an error may say in place of the line, where that is a secret.
  * @throws {TypeError} When `line` has a control character or a lone surrogate. {RangeError} When it is longer than {@linkcode MAX_COMMAND_LINE}.
  */
-export function encodeLine(line: string, shown: string = line): Uint8Array {
+export function checkLine(line: string, shown: string = line): string {
   if (typeof line !== "string" || hasForbidden(line)) {
     throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(shown)}`);
   }
-  const bytes = encodeText(`${line}\r\n`);
-  if (bytes.length > MAX_COMMAND_LINE) {
-    throw new RangeError(`Cannot use text as a command as it must have at most ${MAX_COMMAND_LINE} octets: current value has ${bytes.length}`);
-  }
-  return bytes;
+  // A character has three octets at most for each of its code units.
+  const octets = line.length * 3 + 2 > MAX_COMMAND_LINE ? encodeText(line).length + 2 : 0;
+  if (octets <= MAX_COMMAND_LINE) return line;
+  throw new RangeError(`Cannot use text as a command as it must have at most ${MAX_COMMAND_LINE} octets: current value has ${octets}`);
 }
 
 /**
- * The text of a command: `verb`, a space, `args`. The gate checks the whole of it when it is encoded.
+ * The text of a command: `verb`, a space, `args`. {@linkcode checkLine} checks the whole of it.
  *
  * @throws {TypeError} When `verb` is no verb.
  */

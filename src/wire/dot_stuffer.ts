@@ -1,10 +1,6 @@
-import { CR, DOT, find, LF } from "./octets.ts";
+import { edited, LineEdits, type LineEndings } from "./line_edits.ts";
 
-/**
- * What to do with a CR or an LF that stands alone in the content: `"normalize"` makes it a CRLF, `"reject"` throws. Either way none goes out: a
- * server that takes one for the end of a line can be made to see two messages in one (CVE-2023-51764 and its kin).
- */
-export type LineEndings = "normalize" | "reject";
+export type { LineEndings };
 
 /** Options of {@linkcode DotStuffer}. */
 export interface DotStufferOptions {
@@ -17,8 +13,6 @@ export interface DotStufferOptions {
 /**
  * Makes content ready for DATA, however it is cut into chunks: a dot at the start of a line is doubled, every line ends in CRLF, and
  * {@linkcode DotStuffer.finish} gives the end of the last line, where it has none, and the final dot.
- *
- * Every change is an octet put in, so a chunk that needs none is handed on as it is, and native search finds the places.
  *
  * Source: RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2.
  *
@@ -33,15 +27,12 @@ export interface DotStufferOptions {
  * ```
  */
 export class DotStuffer {
-  readonly #reject: boolean;
-  readonly #dots: boolean;
-  /** What stands before the next octet: the end of a line (or nothing), a CR whose LF may follow, or the line itself. */
-  #after: "end" | "cr" | "text" = "end";
+  readonly #edits: LineEdits;
 
   /** A stuffer at the start of a message. */
   constructor(options: DotStufferOptions = {}) {
-    this.#reject = options.lineEndings === "reject";
-    this.#dots = options.dots ?? true;
+    const { lineEndings = "normalize", dots = true } = options;
+    this.#edits = new LineEdits(lineEndings, dots);
   }
 
   /**
@@ -50,35 +41,7 @@ export class DotStuffer {
    * @throws {TypeError} When a CR or an LF stands alone and they are rejected.
    */
   push(chunk: Uint8Array): Uint8Array {
-    const edits: Edit[] = [];
-    let index = 0;
-    if (this.#after === "cr" && chunk.length > 0) {
-      if (chunk[0] === LF) index = 1;
-      else this.#mend("CR", edits, { index: 0, octet: LF });
-      this.#after = "end";
-    }
-    // Each search goes on from where the last one ended, so the cost is linear in any content.
-    let cr = -1;
-    let lf = -1;
-    while (index < chunk.length) {
-      if (this.#dots && this.#after === "end" && chunk[index] === DOT) edits.push({ index, octet: DOT });
-      if (cr < index) cr = find(chunk, CR, index);
-      if (lf < index) lf = find(chunk, LF, index);
-      this.#after = "text";
-      if (lf < cr) {
-        this.#mend("LF", edits, { index: lf, octet: CR });
-        index = lf + 1;
-      } else if (cr === Infinity) break;
-      else if (cr + 1 === chunk.length) {
-        this.#after = "cr";
-        break;
-      } else {
-        if (lf !== cr + 1) this.#mend("CR", edits, { index: cr + 1, octet: LF });
-        index = lf === cr + 1 ? cr + 2 : cr + 1;
-      }
-      this.#after = "end";
-    }
-    return edits.length === 0 ? chunk : applied(chunk, edits);
+    return edited(chunk, this.#edits.push(chunk), (length) => new Uint8Array(length));
   }
 
   /**
@@ -87,43 +50,6 @@ export class DotStuffer {
    * @throws {TypeError} When the content ends in a lone CR and they are rejected.
    */
   finish(): Uint8Array {
-    const after = this.#after;
-    this.#after = "end";
-    if (after === "cr" && this.#reject) throw lone("CR");
-    const end = after === "end" ? FINAL_DOT : after === "cr" ? LF_FINAL_DOT : CRLF_FINAL_DOT;
-    return this.#dots ? end : end.subarray(0, -FINAL_DOT.length);
+    return this.#edits.finish();
   }
-
-  #mend(name: "CR" | "LF", edits: Edit[], edit: Edit): void {
-    if (this.#reject) throw lone(name);
-    edits.push(edit);
-  }
-}
-
-/** An octet to put in before the octet at `index`. */
-interface Edit {
-  readonly index: number;
-  readonly octet: number;
-}
-
-const FINAL_DOT: Uint8Array = Uint8Array.of(DOT, CR, LF);
-const LF_FINAL_DOT: Uint8Array = Uint8Array.of(LF, DOT, CR, LF);
-const CRLF_FINAL_DOT: Uint8Array = Uint8Array.of(CR, LF, DOT, CR, LF);
-
-function applied(chunk: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  const result = new Uint8Array(chunk.length + edits.length);
-  let from = 0;
-  let length = 0;
-  for (const { index, octet } of edits) {
-    result.set(chunk.subarray(from, index), length);
-    length += index - from;
-    result[length++] = octet;
-    from = index;
-  }
-  result.set(chunk.subarray(from), length);
-  return result;
-}
-
-function lone(name: "CR" | "LF"): TypeError {
-  return new TypeError(`Cannot use content as a message as its lines must end in CRLF: it has a ${name} that stands alone`);
 }

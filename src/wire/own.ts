@@ -5,7 +5,13 @@
  */
 export function own<T extends object>(options: T): T {
   if (typeof options === "object" && options !== null) {
-    return Object.assign(Object.create(null), Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+    const copy: T = Object.create(null);
+    // By a loop, since entries made and filtered cost five times as much, and every message comes by here.
+    for (const key of Object.keys(options) as (keyof T)[]) {
+      const value = options[key];
+      if (value !== undefined) copy[key] = value;
+    }
+    return copy;
   }
   // What it is must do: it may be a password.
   throw new TypeError(`Cannot use options as it must be an object: current value is ${options === null ? "null" : `a ${typeof options}`}`);

@@ -20,11 +20,15 @@ export type Feature =
   | "unix socket"
   | "MD5"
   | "channel binding"
+  | "session resumption"
   | "TLS through a proxy"
   | "TLS inside TLS";
 
-/** The servers of `sasl_server.ts`: all that they can, no more than TLS 1.2, and with the -PLUS mechanisms cut out of their list. */
-export type SaslPorts = Readonly<Record<"sasl" | "saslTls12" | "saslStripped", number>>;
+/**
+ * The servers of `sasl_server.ts`: all that they can, no more than TLS 1.2, with the -PLUS mechanisms cut out of their list, and with another host's
+ * certificate at the second of three connections.
+ */
+export type SaslPorts = Readonly<Record<"sasl" | "saslTls12" | "saslStripped" | "saslTurning", number>>;
 
 /** The servers, and what is needed to reach them. */
 export interface Environment {

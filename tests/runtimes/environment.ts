@@ -121,7 +121,7 @@ export async function startEnvironment(): Promise<RunningEnvironment> {
   const lmtpPath = `${folder}/lmtp.sock`;
   stack.use(relay(lmtpPath, servers.lmtp.port));
   const token = "mF_9.B5f-4.1JqM";
-  const sasl = stack.use(await startSaslServers({ ...leaf, user: USER, token }));
+  const sasl = stack.use(await startSaslServers({ ...leaf, other, user: USER, token }));
   const ports = {
     ...portsOf(servers),
     ...sasl.ports,

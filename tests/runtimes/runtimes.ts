@@ -35,7 +35,7 @@ export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS", "channel binding", "TLS inside TLS"],
+    lacks: ["client certificate after STARTTLS", "channel binding", "session resumption", "TLS inside TLS"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },

@@ -1,9 +1,9 @@
 /**
  * A server for the logins of the suite, with every mechanism, over TLS. It checks what it is given with `node:crypto`. It runs on Node, which alone can
  * tell the channel binding of the server's side, as a process of its own: what it needs stands in `SASL_SERVER`, its ports are printed, and it ends when
- * its input does. VRFY tells whom it takes the client for.
+ * its input does. VRFY tells whom it takes the client for, HELP whether it knows the TLS session from before.
  */
-import { createHash, createHmac } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import process from "node:process";
 import { ScramServer } from "../support/scram.ts";
@@ -11,6 +11,8 @@ import { ScramServer } from "../support/scram.ts";
 interface Given {
   readonly key: string;
   readonly cert: string;
+  /** A certificate of the same authority for another host. */
+  readonly other: { readonly key: string; readonly cert: string };
   readonly user: { readonly username: string; readonly password: string };
   readonly token: string;
 }
@@ -19,10 +21,17 @@ interface Kind {
   /** Whether it keeps quiet about the -PLUS mechanisms, as if somebody had cut them out of its list. */
   readonly isStripped?: boolean;
   readonly maxVersion?: "TLSv1.2";
+  /** Whether the second of three connections meets another host's certificate, and each a server that knows no session of before. */
+  readonly isTurning?: boolean;
 }
 
 /** What a server is known by in the environment of the suite. */
-const KINDS: Readonly<Record<string, Kind>> = { sasl: {}, saslTls12: { maxVersion: "TLSv1.2" }, saslStripped: { isStripped: true } };
+const KINDS: Readonly<Record<string, Kind>> = {
+  sasl: {},
+  saslTls12: { maxVersion: "TLSv1.2" },
+  saslStripped: { isStripped: true },
+  saslTurning: { isTurning: true },
+};
 const SCRAMS = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 const PLUS = SCRAMS.map((name) => `${name}-PLUS`);
 const OTHERS = ["PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "ANONYMOUS", "XOAUTH2", "OAUTHBEARER"];
@@ -89,6 +98,7 @@ async function serve(socket: TLSSocket, { isStripped = false }: Kind): Promise<v
     if (verb === "QUIT") return void socket.end("221 bye\r\n");
     else if (verb === "EHLO") say(`250-mx.test\r\n250 AUTH ${[...SCRAMS, ...(isStripped ? [] : PLUS), ...OTHERS].join(" ")}`);
     else if (verb === "VRFY") say(`252 ${identity}`);
+    else if (verb === "HELP") say(`214 ${socket.isSessionReused() ? "resumed" : "fresh"}`);
     else if (verb !== "AUTH") say("502 no");
     else {
       const ask = async (challenge: string) => {
@@ -120,12 +130,19 @@ async function* linesOf(socket: TLSSocket): AsyncGenerator<string> {
 }
 
 function start(kind: Kind): Promise<number> {
-  const { key, cert } = given;
+  const { key, cert, other } = given;
   const server: Server = createServer({ key, cert, ...(kind.maxVersion && { maxVersion: kind.maxVersion }) }, (socket) => {
     // A client that gives up is part of the suite.
     socket.on("error", () => {});
     serve(socket, kind).catch(() => socket.destroy());
   });
+  let connections = 0;
+  if (kind.isTurning) {
+    server.prependListener("connection", () => {
+      server.setSecureContext(++connections % 3 === 2 ? other : { key, cert });
+      server.setTicketKeys(randomBytes(48));
+    });
+  }
   return new Promise((resolve) => {
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();

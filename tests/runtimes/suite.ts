@@ -21,6 +21,7 @@ import {
 import { logins } from "./login_cases.ts";
 import { extensionCases } from "./extension_cases.ts";
 import { proxies, proxyCertificates } from "./proxy_cases.ts";
+import { resumptions } from "./tls_cases.ts";
 
 /**
  * These come first: the servers of the test share a process and with it the keys of their TLS tickets, so a runtime that resumes sessions by name
@@ -303,6 +304,7 @@ export const cases: readonly Case[] = [
   ...dialErrors,
   ...features,
   ...logins,
+  ...resumptions,
   ...extensionCases,
   ...proxies,
   ...losses,

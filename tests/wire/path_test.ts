@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseMailbox } from "@posthorn/smtp";
-import { addressLiteral, checkClientName, forwardPath, reversePath } from "../../src/wire/path.ts";
+import { addressLiteral, checkClientName, forwardPath, isPlain, parseStrictly, reversePath } from "../../src/wire/path.ts";
 
 const LOCAL_64 = "a".repeat(64);
 const DOMAIN_189 = `${`${"d".repeat(62)}.`.repeat(3)}`.slice(0, -1);
@@ -104,7 +104,9 @@ for (const address of BAD) {
 }
 
 Deno.test("parseMailbox refuses what is no text", () => {
-  for (const value of [undefined, null, 5, {}, ["a@b"]]) assertThrows(() => Reflect.apply(parseMailbox, undefined, [value]), TypeError);
+  for (const value of [undefined, null, 5, {}, ["a@b"], new String("a@b")]) {
+    for (const take of [parseMailbox, reversePath, forwardPath]) assertThrows(() => Reflect.apply(take, undefined, [value]), TypeError);
+  }
 });
 
 Deno.test("parseMailbox keeps to the lengths of RFC 5321 section 4.5.3.1 in octets, unless told otherwise", () => {
@@ -120,6 +122,50 @@ Deno.test("parseMailbox takes time linear in a hostile address", () => {
     assertThrows(() => parseMailbox(hostile), Error);
   }
 });
+
+Deno.test("isPlain knows no address that the grammar refuses, or reads otherwise", () => {
+  const taken = [...NASTY, ...random(20_000)].filter(isPlain);
+  for (const address of taken) assertEquals(parseMailbox(address), parseStrictly(address), address);
+  assertEquals(taken.length > 1_000, true);
+});
+
+Deno.test("isPlain knows an ordinary address up to the limits of its parts, and not beyond", () => {
+  const plain = ["alice@example.com", "a.b+c=d@x-y.example", "0@1.2", "o'hara_1@mail--x.test", `${LOCAL_64}@${DOMAIN_189}`, `a@${"d".repeat(252)}`];
+  const others = [
+    `${LOCAL_64}a@x.test`,
+    `a@${"d".repeat(253)}`,
+    "jörg@x.test",
+    "a@bücher.test",
+    '"a b"@x.test',
+    "a@[127.0.0.1]",
+    "postmaster",
+    "",
+    "a@b\n",
+  ];
+  assertEquals([plain.filter((address) => !isPlain(address)), others.filter(isPlain)], [[], []]);
+});
+
+/** What is good, what is bad, and each of them with one character more, less or other. */
+const NASTY: readonly string[] = [...GOOD.map(([address]) => address), ...BAD].flatMap((address) => {
+  const cuts = Array.from(address, (_, at): [before: string, behind: string] => [address.slice(0, at), address.slice(at + 1)]);
+  return [
+    address,
+    ...cuts.flatMap(([before, behind]) => ["", ...'@.-_\\"<> \n\0a0é\u0130\u017f\u212a\uff0e\ud800'].map((one) => `${before}${one}${behind}`)),
+  ];
+});
+
+/** Strings of what addresses are made of and of what they are not, the same at every run. */
+function* random(count: number): Generator<string> {
+  const characters = 'aaazZ09...---@@@_+!"\\<>[]():;, \t\r\n\x7f\u0085éß\u017f\u212a\u3002\ud83d';
+  let seed = 1;
+  const next = (limit: number) => (seed = seed * 48_271 % 2_147_483_647) % limit;
+  const part = (length: number, from: string) => Array.from({ length }, () => from[next(from.length)]).join("");
+  for (let index = 0; index < count; index++) {
+    // Every other one is near to a good one, of any length.
+    const isNear = index % 2 === 0;
+    yield isNear ? `${part(1 + next(70), "abz09._-")}@${part(1 + next(20), "abZ09.-")}${part(next(190), "d")}` : part(next(12), characters);
+  }
+}
 
 Deno.test("reversePath writes the null sender, and forwardPath the postmaster", () => {
   assertEquals([reversePath(""), reversePath("<>")], ["<>", "<>"]);
