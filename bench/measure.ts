@@ -41,7 +41,7 @@ interface Entrant {
 
 /** Measures `workload` on `runtime`. Whoever fails has a fault for a figure, and leaves the others alone. */
 export async function measure(workload: Workload, runtime: string, placement: Placement, servers: Servers, effort: Effort): Promise<Figure[]> {
-  const core = clientCore(placement);
+  const core = clientCore(placement, servers.core);
   const entrants: Entrant[] = [];
   for (const contender of contendersOn(workload, runtime)) {
     entrants.push({ contender, place: await servers.place(contender), rounds: [], program: undefined, messages: 0 });
@@ -82,10 +82,12 @@ async function stop(entrant: Entrant): Promise<void> {
 }
 
 /** Finds how many messages fit into a run, warming up on the way. A process for each run has nothing to warm up, and is given its messages. */
-async function settle(entrant: Entrant, program: Program, { seconds, warmUp, share }: Effort): Promise<void> {
-  const { messages, isIsolated = false } = entrant.contender;
+async function settle(entrant: Entrant, program: Program, effort: Effort): Promise<void> {
+  const { warmUp, share } = effort;
+  const { messages, isIsolated = false, seconds = 0 } = entrant.contender;
+  const target = messages === undefined ? Math.max(seconds, effort.seconds) : PATIENCE;
   const wanted = messages === undefined ? Infinity : Math.ceil(messages * share);
-  entrant.messages = Math.min(wanted, messages === undefined ? FEWEST : PROBE);
+  entrant.messages = messages === undefined ? FEWEST : Math.min(wanted, PROBE);
   if (isIsolated) {
     entrant.messages = wanted;
     return;
@@ -93,8 +95,8 @@ async function settle(entrant: Entrant, program: Program, { seconds, warmUp, sha
   for (let spent = 0; spent < warmUp;) {
     const taken = await once(entrant, program);
     spent += taken.seconds;
-    const fitting = Math.floor(taken.messages / taken.seconds * (messages === undefined ? seconds : PATIENCE));
-    entrant.messages = Math.max(FEWEST, Math.min(fitting, wanted, taken.messages * GROWTH));
+    const fitting = Math.floor(taken.messages / taken.seconds * target);
+    entrant.messages = Math.min(wanted, Math.max(FEWEST, Math.min(fitting, taken.messages * GROWTH)));
   }
 }
 
@@ -105,6 +107,7 @@ async function once({ place: { sink }, messages }: Entrant, program: Program): P
   const counted = await sink.counters();
   await program.finish();
   if (counted.messages !== messages) throw new Error(`the server took ${counted.messages} messages of ${messages}`);
+  if (counted.faults > 0) throw new Error(`the server refused ${counted.faults} commands`);
   const { seconds, memory } = run;
   return {
     ...{ messages, seconds, octets: counted.octets, roundTrips: counted.flushes / messages },

@@ -3,15 +3,13 @@
 /** Client and server on one processor, which is the main figure, or on two. */
 export type Placement = "same" | "split";
 
-export const SERVER_CORE = 0;
-
 /** Whether processes can be pinned here. */
 export const isPinned: boolean = await new Deno.Command("taskset", { args: ["-c", "0", "true"], stdout: "null", stderr: "null" }).output()
   .then(({ success }) => success, () => false);
 
-/** Where the client runs. */
-export function clientCore(placement: Placement): number {
-  return placement === "same" ? SERVER_CORE : SERVER_CORE + 1;
+/** The processor of the client, where `core` is that of the server. */
+export function clientCore(placement: Placement, core: number): number {
+  return placement === "same" ? core : (core + 1) % navigator.hardwareConcurrency;
 }
 
 /** `argv`, to be run on the processor `core`. */

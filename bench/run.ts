@@ -1,7 +1,7 @@
 /**
  * Runs the benchmarks: `deno task bench` measures everything and writes docs/performance.md, results.json and the chart. `--quick` measures less, in under
- * two minutes, and prints the table. `--only W1`, `--runtime deno`, `--who "^send|connection"`, `--placement split` and `--rounds 9` measure a part and
- * print what came of it. With `--write` these, too, write what they measured, in the place of the same figures of before.
+ * two minutes, and prints the table. `--only W1`, `--runtime deno`, `--who "^send|connection"`, `--placement split`, `--rounds 9` and `--core 1` measure a part and print what
+ * came of it. With `--write` these, too, write what they measured, in the place of the same figures of before.
  */
 import { parseArgs } from "node:util";
 import { machine, versions } from "./machine.ts";
@@ -43,6 +43,8 @@ interface Wish {
   readonly who?: string | undefined;
   readonly placement?: string | undefined;
   readonly rounds?: string | undefined;
+  /** The processor of the server, where something else keeps the first one busy. */
+  readonly core?: string | undefined;
   readonly quick?: boolean | undefined;
   readonly write?: boolean | undefined;
 }
@@ -74,11 +76,12 @@ function partsOf(wish: Wish): Part[] {
 }
 
 async function run(wish: Wish): Promise<void> {
+  const core = Number(wish.core ?? 0);
   const { quick = false, write = !quick && !isPartial(wish), rounds } = wish;
   await buildTools();
   await installPeers();
   if (!isPinned) console.log("There is no taskset here: nothing is pinned, and the figures will flip");
-  await using servers = new Servers();
+  await using servers = new Servers(core);
   const effort: Effort = { ...(quick ? QUICK : FULL), ...(rounds !== undefined && { rounds: Number(rounds) }) };
   const figures: Figure[] = [];
   for (const part of partsOf(wish)) {
@@ -86,7 +89,7 @@ async function run(wish: Wish): Promise<void> {
     print(part, measured);
     figures.push(...measured);
   }
-  const weights = isPartial(wish) && wish.only !== "W8" ? [] : await weigh(quick ? 3 : WEIGHINGS);
+  const weights = isPartial(wish) && wish.only !== "W8" ? [] : await weigh(quick ? 3 : WEIGHINGS, core);
   const results: Results = {
     ...{ date: new Date().toISOString().slice(0, 10), machine: await machine(), versions: await versions() },
     ...{ isPinned, isQuick: quick, figures, weights },
@@ -134,6 +137,6 @@ function print({ workload, runtime, placement }: Part, figures: readonly Figure[
 
 if (import.meta.main) {
   const [string, boolean] = [{ type: "string" }, { type: "boolean" }] as const;
-  const options = { only: string, runtime: string, who: string, placement: string, rounds: string, quick: boolean, write: boolean };
+  const options = { only: string, runtime: string, who: string, placement: string, rounds: string, core: string, quick: boolean, write: boolean };
   await run(parseArgs({ args: Deno.args, options }).values);
 }

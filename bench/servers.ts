@@ -1,6 +1,6 @@
 /** The sink and the delay proxy, as processes of their own. */
 import { Authority } from "../tests/support/certificates.ts";
-import { command, SERVER_CORE } from "./pinning.ts";
+import { command } from "./pinning.ts";
 import { TLS_NAME } from "./programs/job.ts";
 import { CACHE } from "./tools.ts";
 import type { Contender, Offer } from "./workloads.ts";
@@ -113,16 +113,22 @@ export interface Place {
 
 /** Every server of a run. Each is started when it is first asked for. */
 export class Servers implements AsyncDisposable {
+  /** The processor on which they run. */
+  readonly core: number;
   readonly #stack = new AsyncDisposableStack();
   readonly #sinks = new Map<Offer, { readonly sink: Sink; readonly authority?: string }>();
   readonly #proxies = new Map<string, DelayProxy>();
+
+  constructor(core: number) {
+    this.core = core;
+  }
 
   /** Where to find what `contender` is to talk to. */
   async place({ offer, roundTrip }: Contender): Promise<Place> {
     const started = this.#sinks.get(offer) ?? await this.#startSink(offer);
     if (roundTrip === undefined) return { ...started, port: started.sink.port };
     const name = `${offer} ${roundTrip}`;
-    const proxy = this.#proxies.get(name) ?? this.#stack.use(await DelayProxy.start(started.sink.port, roundTrip, SERVER_CORE));
+    const proxy = this.#proxies.get(name) ?? this.#stack.use(await DelayProxy.start(started.sink.port, roundTrip, this.core));
     this.#proxies.set(name, proxy);
     return { ...started, port: proxy.port };
   }
@@ -134,7 +140,7 @@ export class Servers implements AsyncDisposable {
   async #startSink(offer: Offer): Promise<{ readonly sink: Sink; readonly authority?: string }> {
     const secured = offer === "starttls" ? await certified() : undefined;
     const args = offer === "pipelining" ? ["-C"] : secured?.args ?? [];
-    const sink = this.#stack.use(await Sink.start(args, SERVER_CORE));
+    const sink = this.#stack.use(await Sink.start(args, this.core));
     const started = { sink, ...(secured !== undefined && { authority: secured.authority }) };
     this.#sinks.set(offer, started);
     return started;

@@ -1,6 +1,6 @@
 /** W8: what the libraries weigh, and what their import costs. */
 import { installRuntimes, runtimes } from "../tests/runtimes/runtimes.ts";
-import { clientCore, command } from "./pinning.ts";
+import { command } from "./pinning.ts";
 import { median, type Weight } from "./results.ts";
 import { CACHE, esbuild, output } from "./tools.ts";
 
@@ -22,7 +22,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
 };
 
 /** Weighs every library. */
-export async function weigh(rounds: number): Promise<Weight[]> {
+export async function weigh(rounds: number, core: number): Promise<Weight[]> {
   await Deno.mkdir(FOLDER, { recursive: true });
   const weights: Weight[] = [];
   const builtins = 'import "node:net"; import "node:tls"; import { readFileSync } from "node:fs";';
@@ -36,7 +36,7 @@ export async function weigh(rounds: number): Promise<Weight[]> {
     // It imports what only workerd has.
     const isImported = library !== "worker-mailer";
     const imports: Record<string, { milliseconds: number; memory: number }> = {};
-    for (const runtime of isImported ? IMPORTED_ON : []) imports[runtime] = await imported(runtime, file, rounds);
+    for (const runtime of isImported ? IMPORTED_ON : []) imports[runtime] = await imported(runtime, file, rounds, core);
     weights.push({ library, gzipped, imports });
   }
   return weights;
@@ -57,9 +57,9 @@ async function bundled(source: string, outfile: string, more: readonly string[])
 const REQUIRE = '--banner:js=import{createRequire as r}from"node:module";const require=r(import.meta.url);';
 
 /** What an import costs: the difference to a process that imports nothing, the median of rounds of both in turn. */
-async function imported(runtime: string, file: string, rounds: number): Promise<{ milliseconds: number; memory: number }> {
+async function imported(runtime: string, file: string, rounds: number, core: number): Promise<{ milliseconds: number; memory: number }> {
   const once = async (name: string) => {
-    const [program, ...args] = command(await argvOf(runtime, `${FOLDER}/${name}.mjs`), clientCore("same"));
+    const [program, ...args] = command(await argvOf(runtime, `${FOLDER}/${name}.mjs`), core);
     const begin = performance.now();
     const { code, printed, complained } = await output(program, args, CACHE);
     if (code !== 0) throw new Error(`${file} on ${runtime}: ${complained}`);

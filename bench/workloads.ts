@@ -15,6 +15,8 @@ export interface Contender {
   readonly task: Omit<Task, "port" | "authority">;
   /** How many messages a run sends; default as many as fit into the time of a run. */
   readonly messages?: number;
+  /** Seconds that a run should take at least; default as long as that of everybody. */
+  readonly seconds?: number;
   /** Milliseconds that a round trip takes; default what it takes. */
   readonly roundTrip?: number;
   /** Whether each run has a process of its own, for the sake of what its memory shows or since a second one would fail; default `false`. */
@@ -71,13 +73,15 @@ const small: Workload = {
     peer("upyo", "upyo", "send"),
     // It never clears its timers, and workerd takes 10,000 of them.
     peer("worker-mailer", "worker_mailer", "send", { runtimes: ["workerd"], isIsolated: true, messages: 1_000 }),
-    peer("smtp-source", "smtp-source", "send"),
+    // Its start is part of its time, so that a short run would say nothing.
+    peer("smtp-source", "smtp-source", "send", { seconds: 0.8 }),
   ],
 };
 
 const fresh: Workload = {
   name: "W2",
   title: "1 KiB, a fresh connection each",
+  runtimes: WITH_PROCESS,
   contenders: [
     ...OFFERS.map((offer) => posthorn("connect, send, quit", "fresh", offer)),
     peer("nodemailer, connection", "nodemailer", "fresh"),
@@ -90,6 +94,7 @@ const POOLED = { messages: 10_000, isIsolated: true };
 const pool: Workload = {
   name: "W3",
   title: "10,000 of 1 KiB, a pool of 20",
+  runtimes: WITH_PROCESS,
   isSplitToo: true,
   contenders: [
     ...OFFERS.flatMap((offer) => [
@@ -106,6 +111,7 @@ const RECIPIENTS = { recipients: 100 };
 const many: Workload = {
   name: "W4",
   title: "1 KiB to 100 recipients, one connection",
+  runtimes: WITH_PROCESS,
   isSplitToo: true,
   contenders: [
     ...OFFERS.map((offer) => posthorn("send", "send", offer, { task: RECIPIENTS })),
@@ -129,31 +135,36 @@ function streaming(name: string, title: string, octets: number, more: More): Wor
 const secure: Workload = {
   name: "W6",
   title: "1 KiB, a fresh connection each, STARTTLS",
+  runtimes: WITH_PROCESS,
   contenders: [
-    posthorn("connect, send, quit", "fresh", "starttls", { runtimes: WITH_PROCESS }),
+    posthorn("connect, send, quit", "fresh", "starttls"),
     peer("nodemailer, connection", "nodemailer", "fresh", { offer: "starttls" }),
   ],
 };
 
 const MANY = 1_000;
 
+/** What has one message under way, and few, since each takes its time. */
+const FEW = 10;
+
 function far(roundTrip: number): Workload {
-  const away = { roundTrip };
+  const few = { roundTrip, messages: FEW };
+  const many = { roundTrip, messages: MANY };
   return {
     name: `W7 ${roundTrip} ms`,
     title: `1 KiB, a round trip of ${roundTrip} ms`,
     runtimes: ["Deno", "Node 24", "Bun"],
     contenders: [
       ...OFFERS.flatMap((offer) => [
-        posthorn("send", "send", offer, away),
-        posthorn("sendAll", "sendAll", offer, away),
-        posthorn("sendAll, window 8", "sendAll", offer, { ...away, task: { window: 8 } }),
+        posthorn("send", "send", offer, few),
+        posthorn("sendAll", "sendAll", offer, few),
+        posthorn("sendAll, window 8", "sendAll", offer, { ...few, task: { window: 8 }, messages: 4 * FEW }),
       ]),
-      posthorn("sendAll, window 32", "sendAll", "chunking", { ...away, task: { window: 32 }, messages: MANY }),
-      posthorn("sendAll, window 64", "sendAll", "chunking", { ...away, task: { window: 64 }, messages: MANY }),
-      posthorn("pool of 20", "pool", "chunking", { ...away, task: POOL, messages: MANY }),
-      peer("nodemailer, connection", "nodemailer", "connection", away),
-      peer("nodemailer, pool of 20, ready-made", "nodemailer", "pool, ready-made", { ...away, task: POOL, messages: MANY }),
+      posthorn("sendAll, window 32", "sendAll", "chunking", { ...many, task: { window: 32 } }),
+      posthorn("sendAll, window 64", "sendAll", "chunking", { ...many, task: { window: 64 } }),
+      posthorn("pool of 20", "pool", "chunking", { ...many, task: POOL }),
+      peer("nodemailer, connection", "nodemailer", "connection", few),
+      peer("nodemailer, pool of 20, ready-made", "nodemailer", "pool, ready-made", { ...many, task: POOL }),
     ],
   };
 }
