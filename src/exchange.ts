@@ -107,7 +107,7 @@ class Exchange {
       const whole = framing === "data" ? undefined : this.#whole();
       this.#isInline = whole !== undefined;
       if (framing === "data") this.#begun = this.#questions.ask(DATA);
-      else if (whole !== undefined) this.#begun = this.#questions.ask(bdat([whole], true));
+      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat([whole], true), isFollowable: turn.isWindowed });
       if (this.#isInline) this.#release();
     }
     await this.#questions.settled();
