@@ -1,5 +1,5 @@
 /** Measures one workload on one runtime: every contender in every round, one after the other, so that ratios compare neighbours in time. */
-import { clientCore, type Placement } from "./pinning.ts";
+import { clientCore, type Placement } from "./processes.ts";
 import { ProcessProgram } from "./process_program.ts";
 import type { Program, Run } from "./program.ts";
 import type { Figure, Round } from "./results.ts";

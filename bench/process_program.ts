@@ -1,6 +1,6 @@
 /** A program in a process of its own, that is told on its input what to do. */
 import { installRuntimes, runtimes } from "../tests/runtimes/runtimes.ts";
-import { command } from "./pinning.ts";
+import { command, kill } from "./processes.ts";
 import { SteppingProgram, type Task } from "./program.ts";
 import type { Answer, Step } from "./programs/steps.ts";
 import { bundleProgram } from "./tools.ts";
@@ -32,7 +32,7 @@ export class ProcessProgram extends SteppingProgram {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input.close().catch(() => {});
     // A peer may hold on to something; nobody is interested any more.
-    this.#child.kill("SIGKILL");
+    kill(this.#child);
     await Promise.all([this.#child.status, this.#output.cancel(), this.#complaints]);
   }
 

@@ -1,5 +1,5 @@
 /** What was measured, as `results.json` keeps it, and what is made of it. */
-import type { Placement } from "./pinning.ts";
+import type { Placement } from "./processes.ts";
 
 /** What one contender came to on one runtime. */
 export interface Figure {

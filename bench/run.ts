@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { machine, versions } from "./machine.ts";
 import { type Effort, measure } from "./measure.ts";
 import { readResults, writeEverything } from "./pages.ts";
-import { isPinned, type Placement } from "./pinning.ts";
+import { isPinned, type Placement } from "./processes.ts";
 import { type Figure, rate, ratio, type Results, throughput } from "./results.ts";
 import { Servers } from "./servers.ts";
 import { rendered } from "./table.ts";

@@ -1,6 +1,6 @@
 /** The sink and the delay proxy, as processes of their own. */
 import { Authority } from "../tests/support/certificates.ts";
-import { command } from "./pinning.ts";
+import { command, kill } from "./processes.ts";
 import { TLS_NAME } from "./programs/job.ts";
 import { CACHE } from "./tools.ts";
 import type { Contender, Offer } from "./workloads.ts";
@@ -44,7 +44,7 @@ class Server implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    kill(this.#child);
     await this.#child.status;
   }
 }

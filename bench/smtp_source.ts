@@ -1,5 +1,5 @@
 /** The load generator of Postfix, in C: lockstep, and as fast as lockstep can be. */
-import { command } from "./pinning.ts";
+import { command } from "./processes.ts";
 import type { Program, Run, Task } from "./program.ts";
 import { output } from "./tools.ts";
 import { FROM, MESSAGE } from "./programs/job.ts";

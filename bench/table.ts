@@ -1,6 +1,6 @@
 /** The table of docs/performance.md, made of the results alone. */
 import { type Claim, claims, type Goal, isMet, subjectOf } from "./claims.ts";
-import type { Placement } from "./pinning.ts";
+import type { Placement } from "./processes.ts";
 import { type Figure, median, rate, ratio, type Results, throughput } from "./results.ts";
 import { RUNTIMES } from "./workloads.ts";
 

@@ -1,6 +1,6 @@
 /** W8: what the libraries weigh, and what their import costs. */
 import { installRuntimes, runtimes } from "../tests/runtimes/runtimes.ts";
-import { command } from "./pinning.ts";
+import { command } from "./processes.ts";
 import { median, type Weight } from "./results.ts";
 import { CACHE, esbuild, output } from "./tools.ts";
 

@@ -1,6 +1,6 @@
 /** A program in workerd, that is told over a WebSocket what to do. */
 import { installRuntimes } from "../tests/runtimes/runtimes.ts";
-import { command } from "./pinning.ts";
+import { command, kill } from "./processes.ts";
 import { type Run, SteppingProgram, type Task } from "./program.ts";
 import type { Answer, Step } from "./programs/steps.ts";
 import { bundleProgram, CACHE } from "./tools.ts";
@@ -40,7 +40,7 @@ export class WorkerProgram extends SteppingProgram {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#socket.onclose = resolve);
-    this.#child.kill("SIGKILL");
+    kill(this.#child);
     await Promise.all([this.#child.status, closed]);
   }
 

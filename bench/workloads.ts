@@ -89,7 +89,7 @@ const fresh: Workload = {
 };
 
 const POOL = { connections: 20 };
-const POOLED = { messages: 10_000, isIsolated: true };
+const POOLED = { messages: 10_000 };
 
 const pool: Workload = {
   name: "W3",

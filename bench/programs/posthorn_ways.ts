@@ -37,14 +37,10 @@ function windowed({ window }: Job): { readonly window?: number } {
   return window === undefined ? {} : { window };
 }
 
-/** The client and the pool; the pool is going to be there. */
-interface Sending {
-  sendAll(messages: Iterable<Message>, options?: { readonly window?: number }): AsyncIterable<posthorn.SendOutcome>;
-}
-
-async function sendAll(sending: Sending, job: Job, options?: { readonly window?: number }): Promise<void> {
+/** Reads the outcomes, and is content only with all of them. */
+async function allSent(outcomes: AsyncIterable<posthorn.SendOutcome>, job: Job): Promise<void> {
   let sent = 0;
-  for await (const { status } of sending.sendAll(messages(job), options)) if (status === "sent") sent++;
+  for await (const { status } of outcomes) if (status === "sent") sent++;
   if (sent !== job.messages) throw new Error(`${sent} of ${job.messages} were sent`);
 }
 
@@ -53,7 +49,7 @@ export const ways: Ways = {
     onConnection(job, async (client) => {
       for (const message of messages(job)) await client.send(message);
     }),
-  "sendAll": (job) => onConnection(job, (client) => sendAll(client, job, windowed(job))),
+  "sendAll": (job) => onConnection(job, (client) => allSent(client.sendAll(messages(job), windowed(job)), job)),
   "fresh": (job) =>
     Promise.resolve({
       run: async () => {
@@ -68,10 +64,9 @@ export const ways: Ways = {
   "pool": async (job) => {
     const SmtpPool = Reflect.get(posthorn, "SmtpPool");
     if (SmtpPool === undefined) throw new Error("not there");
-    const pool = new SmtpPool(options(job), { maxConnections: job.connections, ...windowed(job) });
+    const pool = new SmtpPool(options(job), { maxConnections: job.connections ?? 1, maxMessages: Number.MAX_SAFE_INTEGER, ...windowed(job) });
     await pool.send(first(job));
-    // A pool has its window from the beginning.
-    return { run: () => sendAll(pool, job), close: () => pool.close() };
+    return { run: () => allSent(pool.sendAll(messages(job)), job), close: () => pool.close() };
   },
   "stream": (job) =>
     onConnection(job, async (client) => {

@@ -1,4 +1,4 @@
-/** On which processor a process runs: a wake-up across two of them costs four times as much as one on the same, and an unpinned run flips between. */
+/** How processes are started and ended, and on which processor: a wake-up across two of them costs four times as much as one on the same. */
 
 /** Client and server on one processor, which is the main figure, or on two. */
 export type Placement = "same" | "split";
@@ -16,4 +16,13 @@ export function clientCore(placement: Placement, core: number): number {
 export function command(argv: readonly string[], core: number): [string, ...string[]] {
   const [program = "", ...args] = isPinned ? ["taskset", "-c", `${core}`, ...argv] : argv;
   return [program, ...args];
+}
+
+/** Ends a process, unless it has ended by itself. */
+export function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
 }
