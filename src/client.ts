@@ -35,6 +35,15 @@ export interface HelloOptions extends SignalOptions {
   readonly isEsmtpRequired?: boolean;
 }
 
+/** Options of {@linkcode SmtpClient.send}. */
+export interface SendOptions extends SignalOptions {
+  /**
+   * Whether it is the last message, so that QUIT leaves in the same write as its end and costs no round trip; default `false`. The connection has no
+   * further use then, whatever became of the message.
+   */
+  readonly quit?: boolean;
+}
+
 /** Options of {@linkcode SmtpClient.sendAll}. */
 export interface SendAllOptions extends SignalOptions {
   /**
@@ -48,7 +57,7 @@ export interface SendAllOptions extends SignalOptions {
 const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
 
 /** How one message of many is sent. */
-export interface Transmission extends SignalOptions {
+export interface Transmission extends SendOptions {
   /** See {@linkcode SendAllOptions.window}. */
   readonly window?: number;
   /** Fires when nobody waits for it any more: it is not begun then. */
@@ -174,8 +183,15 @@ export class SmtpClient implements AsyncDisposable {
    * lacks what the message needs, or takes none that large. {SmtpConnectionError} The connection was lost: `delivery` says whether the message may
    * have arrived. {SmtpBodyError} The content could not be read. {TypeError} Or {RangeError}: the message is wrong.
    */
-  async send(message: Message, options: SignalOptions = {}): Promise<SendResult> {
-    return await transmit(this, message, { signal: options.signal });
+  async send(message: Message, options: SendOptions = {}): Promise<SendResult> {
+    const { signal, quit = false } = options;
+    if (!checkBoolean("quit", quit)) return await transmit(this, message, { signal });
+    try {
+      return await transmit(this, message, { signal, quit });
+    } finally {
+      // Where it could not ride, since the message was refused before its end or needed several transactions.
+      if (!sessionOf(this.connection).isQuitting) this.quit();
+    }
   }
 
   /**
@@ -251,13 +267,13 @@ export class SmtpClient implements AsyncDisposable {
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
   }
 
-  async #transmit(message: PreparedMessage, { signal, withdrawn, window }: Transmission): Promise<SendResult> {
+  async #transmit(message: PreparedMessage, { signal, withdrawn, window, quit = false }: Transmission): Promise<SendResult> {
     const octets = message.body.facts?.octets;
     return await this.#turns.take(async (turn) => {
       for (;;) {
         if (this.#turns.hasFailed && this.isClosed) await this.#replace(signal);
         try {
-          return await runTransaction(message, { session: sessionOf(this.connection), turn, signal });
+          return await runTransaction(message, { session: sessionOf(this.connection), turn, quit, signal });
         } catch (error) {
           if (this.#isOver || signal?.aborted || !isWindowFailure(turn, error)) throw error;
           this.#turns.fail();

@@ -51,6 +51,8 @@ export interface Transaction {
   readonly turn: Turn;
   /** Whether it is the last of its message, as far as can be told. */
   readonly isLast: boolean;
+  /** Whether QUIT is said right behind it. */
+  readonly quit: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -107,8 +109,8 @@ class Exchange {
       const whole = framing === "data" ? undefined : this.#whole();
       this.#isInline = whole !== undefined;
       if (framing === "data") this.#begun = this.#questions.ask(DATA);
-      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat([whole], true), isFollowable: turn.isWindowed });
-      if (this.#isInline) this.#release();
+      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat(whole, true), isFollowable: this.#isFollowable });
+      if (this.#isInline) this.#onQueued();
     }
     await this.#questions.settled();
     this.#judge();
@@ -168,9 +170,9 @@ class Exchange {
   }
 
   /** The content as it stands on the wire, where it is in memory and small enough to leave in one write. */
-  #whole(): Uint8Array | undefined {
+  #whole(): readonly Uint8Array[] | undefined {
     const { message: { body }, envelope: { framing } } = this.#transaction;
-    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.whole?.(framing) : undefined;
+    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.parts?.(framing) : undefined;
   }
 
   /**
@@ -211,7 +213,7 @@ class Exchange {
   }
 
   async #sendContent(): Promise<Reply> {
-    const { message: { body }, envelope: { framing }, signal, turn } = this.#transaction;
+    const { message: { body }, envelope: { framing }, signal, quit } = this.#transaction;
     const { extensions, options: { clock } } = this.#session;
     const whole = framing === "data" ? this.#whole() : undefined;
     const about = this.#told;
@@ -220,17 +222,25 @@ class Exchange {
       return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
     };
     if (framing !== "data") return await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
-    const how = whole === undefined ? { content: open() } : { payload: [whole], isFollowable: turn.isWindowed };
-    const end = this.#questions.ask({ verb: ".", label: CONTENT, ...how });
-    if (whole !== undefined) this.#release();
+    const how = whole === undefined ? { content: open() } : { payload: whole };
+    const end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
+    if (whole !== undefined || quit) this.#onQueued();
     await this.#questions.settled();
     if (end.reply === undefined) throw end.error;
     return end.reply;
   }
 
+  /** Whether something may be written behind the end of the message before its reply. With LMTP nobody can tell how many replies come first. */
+  get #isFollowable(): boolean {
+    const { isLast, quit, turn } = this.#transaction;
+    return isLast && !this.#session.isLmtp && (quit || turn.isWindowed);
+  }
+
   /** The end of the message is queued. */
-  #release(): void {
-    if (this.#transaction.isLast && !this.#session.isLmtp) this.#transaction.turn.release();
+  #onQueued(): void {
+    if (!this.#isFollowable) return;
+    if (this.#transaction.quit) sayQuit(this.#session);
+    else this.#transaction.turn.release();
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
@@ -317,6 +327,11 @@ function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
 function sendLoneDot(session: Session): void {
   const payload = [new DotStuffer().finish()];
   session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit }).catch(() => {});
+}
+
+/** QUIT, which neither turns a success into an error nor makes it wait: a server may drop it, or refuse it so early (Courier 1.0 and Haraka 3.3 do). */
+function sayQuit(session: Session): void {
+  session.issue({ verb: "QUIT", line: "QUIT" }).then(() => session.close(), () => {});
 }
 
 const DATA = { verb: "DATA", line: "DATA" };

@@ -275,6 +275,7 @@ export class Pipeline {
         const writing = this.#channel.write(octets);
         this.trace({ type: "content", octets: octets.length, write: this.#channel.writes });
         await writing;
+        if (this.#channel.keepsNothing) piece.release?.();
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
       }

@@ -72,6 +72,11 @@ export class Session implements TaskOwner {
     return this.#pipeline.hasEnded;
   }
 
+  /** Whether QUIT was said. */
+  get isQuitting(): boolean {
+    return this.#predict() === "over";
+  }
+
   /** Why the session has ended, for whoever says the facts; `undefined` while it has not. */
   failureOf(facts: SmtpErrorFacts): SmtpError | undefined {
     return this.#pipeline.failureOf(facts);
