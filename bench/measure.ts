@@ -110,7 +110,7 @@ async function once({ place: { sink }, messages }: Entrant, program: Program): P
   if (counted.faults > 0) throw new Error(`the server refused ${counted.faults} commands`);
   const { seconds, memory } = run;
   return {
-    ...{ messages, seconds, octets: counted.octets, roundTrips: counted.flushes / messages },
+    ...{ messages, seconds, octets: counted.octets, roundTrips: counted.flushes / messages, writes: counted.reads / messages },
     ...(memory !== undefined && { memory: memory.peak - memory.base }),
   };
 }

@@ -21,6 +21,8 @@ export interface Round {
   readonly octets: number;
   /** Round trips a message, as the server counted them. */
   readonly roundTrips: number;
+  /** Groups of octets a message in which the client wrote, as they came to the server. */
+  readonly writes: number;
   /** Octets of memory above those before the run, at most; absent where nothing is known. */
   readonly memory?: number;
 }
@@ -46,6 +48,8 @@ export interface Results {
   readonly weights: readonly Weight[];
 }
 
+const MIB = 1_048_576;
+
 /** The one in the middle; of an even number the upper one. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
@@ -58,7 +62,12 @@ export function rate({ rounds }: Figure): number {
 
 /** MiB a second, the median of the rounds. */
 export function throughput({ rounds }: Figure): number {
-  return median(rounds.map(({ octets, seconds }) => octets / seconds / 1_048_576));
+  return median(rounds.map(({ octets, seconds }) => octets / seconds / MIB));
+}
+
+/** MiB of memory above those before a run, at most; the median of the rounds. */
+export function memory({ rounds }: Figure): number {
+  return median(rounds.map(({ memory = NaN }) => memory)) / MIB;
 }
 
 /** How many times as fast `ours` is as `theirs`: the median of the ratios of the rounds, since what disturbs one run disturbs its neighbour too. */

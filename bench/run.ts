@@ -8,7 +8,7 @@ import { machine, versions } from "./machine.ts";
 import { type Effort, measure } from "./measure.ts";
 import { readResults, writeEverything } from "./pages.ts";
 import { isPinned, type Placement } from "./processes.ts";
-import { type Figure, rate, ratio, type Results, throughput } from "./results.ts";
+import { type Figure, memory, rate, ratio, type Results, throughput } from "./results.ts";
 import { Servers } from "./servers.ts";
 import { rendered } from "./table.ts";
 import { buildTools, installPeers } from "./tools.ts";
@@ -125,7 +125,7 @@ function print({ workload, runtime, placement }: Part, figures: readonly Figure[
     const [{ octets, messages, roundTrips } = { octets: 0, messages: 1, roundTrips: NaN }] = rounds;
     const whole = { ...figure, contender, rounds };
     const shown = octets / messages > 1e6
-      ? `${throughput(whole).toFixed(0)} MiB/s`
+      ? `${throughput(whole).toFixed(0)} MiB/s, ${memory(whole).toFixed(0)} MiB above base`
       : `${rate(whole).toFixed(0)}/s, ${roundTrips.toFixed(2)} round trips`;
     console.log(`  ${contender.padEnd(36)} ${fault ?? shown}`);
   }

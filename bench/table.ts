@@ -1,7 +1,7 @@
 /** The table of docs/performance.md, made of the results alone. */
 import { type Claim, claims, type Goal, isMet, subjectOf } from "./claims.ts";
 import type { Placement } from "./processes.ts";
-import { type Figure, median, rate, ratio, type Results, throughput } from "./results.ts";
+import { type Figure, median, memory, rate, ratio, type Results, throughput } from "./results.ts";
 import { RUNTIMES } from "./workloads.ts";
 
 const BEGIN = "<!-- performance begin: written by `deno task bench` -->";
@@ -117,7 +117,7 @@ export function valueOf({ measure }: Claim, ours: Figure, theirs: Figure | undef
     case "seconds":
       return measure.messages / rate(ours);
     case "memory":
-      return median(ours.rounds.map(({ memory = NaN }) => memory)) / MIB;
+      return memory(ours);
   }
 }
 

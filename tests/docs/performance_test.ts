@@ -12,7 +12,7 @@ function plain(text: string): string {
 }
 
 function figure(contender: string, runtime: string, seconds: readonly number[]): Figure {
-  const rounds = seconds.map((seconds) => ({ messages: 1_000, seconds, octets: 1_024_000, roundTrips: 2 }));
+  const rounds = seconds.map((seconds) => ({ messages: 1_000, seconds, octets: 1_024_000, roundTrips: 2, writes: 2 }));
   return { workload: "W1", contender, runtime, placement: "same", rounds };
 }
 
