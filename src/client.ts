@@ -1,7 +1,7 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
 import { sessionOf, type SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
-import { type Message, type PreparedMessage, prepareMessage } from "./message.ts";
+import { type Message, prepareMessage } from "./message.ts";
 import { type Auth, checkAuth, checkBoolean, checkProtocol, type Protocol } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { type Messages, sendInOrder } from "./send_all.ts";
@@ -99,7 +99,7 @@ export class SmtpClient implements AsyncDisposable {
   #isOver = false;
 
   static {
-    transmit = async (client, message, how) => await client.#transmit(prepareMessage(message), how);
+    transmit = (client, message, how) => client.#transmit(message, how);
     hasWindowFailed = (client) => client.#turns.hasFailed;
     mayRedial = (client, redial) => client.#redial = redial;
   }
@@ -267,7 +267,8 @@ export class SmtpClient implements AsyncDisposable {
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
   }
 
-  async #transmit(message: PreparedMessage, { signal, withdrawn, window, quit = false }: Transmission): Promise<SendResult> {
+  async #transmit(given: Message, { signal, withdrawn, window, quit = false }: Transmission): Promise<SendResult> {
+    const message = prepareMessage(given);
     const octets = message.body.facts?.octets;
     return await this.#turns.take(async (turn) => {
       for (;;) {

@@ -62,14 +62,8 @@ export interface Transaction {
  * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The content is not what the server takes.
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
-export async function exchange(transaction: Transaction): Promise<Delivered> {
-  const exchange = new Exchange(transaction);
-  try {
-    return await exchange.run();
-  } catch (error) {
-    exchange.tidy(error);
-    throw error;
-  }
+export function exchange(transaction: Transaction): Promise<Delivered> {
+  return new Exchange(transaction).run();
 }
 
 class Exchange {
@@ -101,6 +95,20 @@ class Exchange {
   }
 
   async run(): Promise<Delivered> {
+    try {
+      await this.#sendEnvelope();
+      this.#judge();
+      const reply = this.#isInline ? this.#begun!.reply! : await this.#sendContent();
+      if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
+      return this.#delivered(reply);
+    } catch (error) {
+      this.#tidy(error);
+      throw error;
+    }
+  }
+
+  /** MAIL and every RCPT are queued; with them goes DATA, or the whole message, and all is answered when this resolves. */
+  async #sendEnvelope(): Promise<void> {
     const { envelope: { framing }, message: { requireAllRecipients }, turn } = this.#transaction;
     // Without a recipient LMTP answers the last chunk with no reply at all (RFC 2033 section 4.3).
     const mustWait = framing !== "data" && (this.#session.isLmtp || !this.#isWelcome || turn.isOnTrial);
@@ -113,16 +121,10 @@ class Exchange {
       if (this.#isInline) this.#onQueued();
     }
     await this.#questions.settled();
-    this.#judge();
-    const begun = this.#begun?.reply;
-    if (framing === "data" && begun?.code !== GO_AHEAD) throw this.#refused("DATA", begun!, { phase: "data", ...this.#told() });
-    const reply = this.#isInline ? begun! : await this.#sendContent();
-    if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
-    return this.#delivered(reply);
   }
 
   /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
-  tidy(error: unknown): void {
+  #tidy(error: unknown): void {
     const session = this.#session;
     // What was written behind this one begins with RSET where that is needed, and where the session stands is its affair.
     if (this.#transaction.turn.isFollowed) return;
@@ -202,6 +204,9 @@ class Exchange {
     if (this.#mayHaveArrived && this.#begun?.error !== undefined) throw this.#begun.error;
     for (const asked of [this.#mail, ...this.#rcpts]) if (asked.error !== undefined) throw asked.error;
     if (this.#begun?.error !== undefined) throw this.#begun.error;
+    const begun = this.#begun?.reply;
+    if (this.#transaction.envelope.framing !== "data" || begun?.code === GO_AHEAD) return;
+    throw this.#refused("DATA", begun!, { phase: "data", ...this.#told() });
   }
 
   /**
