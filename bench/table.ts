@@ -132,7 +132,7 @@ function digits(value: number): string {
 
 function weightRows({ weights }: Results): string[] {
   if (weights.length === 0) return ["Nothing was weighed."];
-  const runtimes = Object.keys(weights[0]?.imports ?? {});
+  const runtimes = [...new Set(weights.flatMap(({ imports }) => Object.keys(imports)))];
   const head = ["", "kB", ...runtimes.flatMap((runtime) => [`${runtime}: import, ms`, `${runtime}: memory, MiB`])];
   return table(
     head,

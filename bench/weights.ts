@@ -1,4 +1,5 @@
 /** W8: what the libraries weigh, and what their import costs. */
+import { sizes } from "../scripts/size.ts";
 import { installRuntimes, runtimes } from "../tests/runtimes/runtimes.ts";
 import { command } from "./processes.ts";
 import { median, type Weight } from "./results.ts";
@@ -39,7 +40,9 @@ export async function weigh(rounds: number, core: number): Promise<Weight[]> {
     for (const runtime of isImported ? IMPORTED_ON : []) imports[runtime] = await imported(runtime, file, rounds, core);
     weights.push({ library, gzipped, imports });
   }
-  return weights;
+  // What the README says it weighs: what is loaded at once, and no more.
+  const { core } = await sizes();
+  return [{ library: "Posthorn, connect, what is loaded at once", gzipped: core.gzipped, imports: {} }, ...weights];
 }
 
 /** Bundles `source`, and resolves with the octets of it once it is gzipped. */
