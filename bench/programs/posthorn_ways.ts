@@ -3,7 +3,7 @@ import * as posthorn from "@posthorn/smtp";
 import type { Prepared, Ways } from "./steps.ts";
 import { CLIENT_NAME, FROM, HOST, type Job, MESSAGE, recipients, streamed, TLS_NAME } from "./job.ts";
 
-const { connect } = posthorn;
+const { connect, createDialer } = posthorn;
 type Options = posthorn.ConnectOptions;
 type Message = posthorn.Message;
 
@@ -50,17 +50,20 @@ export const ways: Ways = {
       for (const message of messages(job)) await client.send(message);
     }),
   "sendAll": (job) => onConnection(job, (client) => allSent(client.sendAll(messages(job), windowed(job)), job)),
-  "fresh": (job) =>
-    Promise.resolve({
+  "fresh": (job) => {
+    // As the documentation advises who connects often: what is dear in TLS is shared.
+    const all = { ...options(job), dial: createDialer() };
+    return Promise.resolve({
       run: async () => {
         for (const message of messages(job)) {
-          const client = await connect(options(job));
-          await client.send(message);
+          const client = await connect(all);
+          await client.send(message, { quit: true });
           await client.quit();
         }
       },
       close: () => {},
-    }),
+    });
+  },
   "pool": async (job) => {
     const SmtpPool = Reflect.get(posthorn, "SmtpPool");
     if (SmtpPool === undefined) throw new Error("not there");
