@@ -101,12 +101,13 @@ interface Ends extends DirectAccess {
 }
 
 /** The socket's octets directly where it offers that, since streams cost by the item; else its streams. */
-function endsOf({ direct, readable, writable }: Socket): Ends {
+function endsOf(socket: Socket): Ends {
+  const { direct } = socket;
   if (direct !== undefined) {
     return { read: () => direct.read(), write: (octets) => direct.write(octets), release: () => {}, close: () => {} };
   }
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
+  const reader = socket.readable.getReader();
+  const writer = socket.writable.getWriter();
   // Every write is awaited; that the stream as a whole has failed is no news then.
   writer.closed.catch(() => {});
   return {

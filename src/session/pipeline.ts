@@ -171,7 +171,7 @@ export class Pipeline {
       task.command.content?.cancel(error);
       this.#owner.fail(task, error);
     }
-    this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
+    if (this.#options.trace !== undefined) this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
   }
 
   trace(event: TraceEvent): void {
