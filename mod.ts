@@ -20,7 +20,7 @@
  *
  * @module
  */
-export { type ClientOptions, type HelloOptions, type SendAllOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
+export { type ClientOptions, type HelloOptions, type SendAllOptions, type SendOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
 export { connect } from "./src/connect.ts";
 export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
 export {

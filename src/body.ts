@@ -8,7 +8,7 @@ import { Deadline } from "./session/deadline.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
-import { concat, gathered, LF } from "./wire/octets.ts";
+import { CR, gathered, LF } from "./wire/octets.ts";
 import { encodeText, quoted } from "./wire/text.ts";
 
 /**
@@ -21,8 +21,8 @@ export type MessageBody = string | Uint8Array | Blob | ReadableStream<Uint8Array
 const BLOCK = 65_536;
 /** Octets gathered from small chunks before they are written: a write of one octet costs as much as one of a few thousand. */
 const GATHER = 16_384;
-/** Octets gathered for one BDAT: each is answered, and a reply costs the server more than some thousand octets do. */
-const CHUNK = 262_144;
+/** Octets gathered for one BDAT: each is answered, and a reply costs as much as many thousand octets do. */
+const CHUNK = 524_288;
 /** Octets of room beyond those of one block: the next one may need more dots. */
 const SLACK = 4_096;
 /** How long gathered octets wait for more of a slow source, in milliseconds: a server that hears nothing for minutes hangs up. */
@@ -44,8 +44,6 @@ export interface PreparedBody {
   open(promise: ContentPromise): Content;
   /** The whole of it as it stands on the wire, where it is in memory; the body itself among the parts, uncopied, where nothing in it has to change. */
   parts?(framing: Framing): readonly Uint8Array[];
-  /** {@linkcode parts} put together. */
-  whole?(framing: Framing): Uint8Array;
 }
 
 /** What was promised to the server about the content. */
@@ -79,7 +77,8 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
     if (!isBinary && lineEndings === "reject" && facts.hasLoneLineEnd) {
       throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
     }
-    const framer = (framing: Framing) => wellFormed(framing, body, facts) ?? framerOf(framing, lineEndings);
+    // What goes by DATA is looked at again: in a body that its owner changes meanwhile a lone dot would make commands of the rest.
+    const framer = (framing: Framing) => framing === "bdat" && !facts.hasLoneLineEnd ? wellFormed(body, facts) : framerOf(framing, lineEndings);
     const parts = (framing: Framing) => {
       const { push, finish } = framer(framing);
       return [push(body, fresh), finish()].filter(({ length }) => length > 0);
@@ -89,7 +88,6 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
       isRepeatable: true,
       open: (promise) => new FramedContent(singleChunk(body), framer(promise.framing), promise),
       parts,
-      whole: (framing) => concat(parts(framing)),
     };
   }
   if (body instanceof ReadableStream && body.locked) {
@@ -159,6 +157,7 @@ interface Framer {
 }
 
 const NOTHING = new Uint8Array(0);
+const CRLF = Uint8Array.of(CR, LF);
 const AS_IT_IS: Framer = { push: (block) => block, finish: () => NOTHING };
 
 function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
@@ -167,36 +166,35 @@ function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
   return { push: (block, take) => edited(block, edits.push(block), take), finish: () => edits.finish() };
 }
 
-/** The framer of content of which is known that nothing in it has to change: its end is all there is to add. */
-function wellFormed(framing: Framing, content: Uint8Array, facts: ContentFacts): Framer | undefined {
-  if (framing === "binary" || facts.hasLoneLineEnd || (framing === "data" && facts.hasLeadingDot)) return undefined;
-  const end = new LineEdits("normalize", framing === "data");
-  // The last octet tells how the last line ends, and an LF is no lone one here.
-  if (content.length > 0 && content.at(-1) !== LF) end.push(content.subarray(-1));
-  return { push: (block) => block, finish: () => end.finish() };
+/** The framer of counted content of which is known that its lines end in CRLF: the end of the last one is all there may be to add. */
+function wellFormed(content: Uint8Array, { octets }: ContentFacts): Framer {
+  const end = octets === content.length ? NOTHING : CRLF;
+  return { push: (block) => block, finish: () => end };
 }
 
 function fresh(length: number): Uint8Array {
   return new Uint8Array(length);
 }
 
-/** Room for blocks that have to change: it is used again once the socket has taken what stood in it, since fresh memory costs more than the copy. */
-class Room {
-  #lent: Uint8Array | undefined;
-  #spare: Uint8Array | undefined;
+/** Room for blocks that have to change. It is used again once the socket has taken what stood in it: fresh memory costs more than the copy does. */
+class Rooms {
+  readonly #spare: Uint8Array[] = [];
 
-  /** Room of `length` octets. */
-  readonly take = (length: number): Uint8Array => {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    this.#lent = spare !== undefined && spare.length >= length ? spare : new Uint8Array(length + SLACK);
-    return this.#lent.subarray(0, length);
-  };
+  /** Room of `length` octets, at the beginning of what is put into `lent`. */
+  take(length: number, lent: Uint8Array[]): Uint8Array {
+    // Small blocks are put together, so their room is of no use for long.
+    if (length < GATHER) return new Uint8Array(length);
+    const spare = this.#spare.pop();
+    // One that is too small is left to the collector, so there are never more of them than were lent at a time.
+    const room = spare !== undefined && spare.length >= length ? spare : new Uint8Array(length + SLACK);
+    lent.push(room);
+    return room.subarray(0, length);
+  }
 
-  /** Nobody looks any more at what was taken. */
-  readonly release = (): void => {
-    this.#spare = this.#lent;
-  };
+  /** Nobody looks any more at what stands in `lent`. */
+  release(lent: Uint8Array[]): void {
+    this.#spare.push(...lent.splice(0));
+  }
 }
 
 /** Content in pieces of a good size, framed, with its end in the same piece as what comes before it. */
@@ -205,7 +203,7 @@ class FramedContent implements Content {
   readonly #promise: ContentPromise;
   readonly #framer: Framer;
   readonly #gather: number;
-  readonly #room = new Room();
+  readonly #rooms = new Rooms();
   /** What the source gave and the socket has not taken. */
   #rest: Uint8Array = NOTHING;
   #octets = 0;
@@ -225,6 +223,8 @@ class FramedContent implements Content {
 
   async next(): Promise<ContentPiece> {
     const parts: Uint8Array[] = [];
+    const lent: Uint8Array[] = [];
+    const take = (length: number) => this.#rooms.take(length, lent);
     for (let length = 0; length < this.#gather;) {
       if (this.#rest.length === 0) {
         const chunk = await (length === 0 ? this.#read() : this.#readInTime());
@@ -234,12 +234,12 @@ class FramedContent implements Content {
       }
       const block = this.#rest.subarray(0, BLOCK);
       this.#rest = this.#rest.subarray(block.length);
-      parts.push(this.#framer.push(block, this.#room.take));
+      parts.push(this.#framer.push(block, take));
       if (length === 0 && block.length < this.#gather) this.#patience.set(PATIENCE);
       length += block.length;
     }
     this.#patience.pause();
-    return { parts: gathered(parts), last: false, release: this.#room.release };
+    return { parts: gathered(parts), last: false, release: () => this.#rooms.release(lent) };
   }
 
   cancel(reason: unknown): void {

@@ -93,7 +93,7 @@ class Upload {
     return { phase: "data", command: "BDAT", ...this.#more.about?.("not-sent") };
   }
 
-  #send({ parts, last }: ContentPiece, onLast: (reply: Reply) => void): void {
+  #send({ parts, last, release }: ContentPiece, onLast: (reply: Reply) => void): void {
     const { signal, about, onReply } = this.#more;
     const command = {
       ...bdat(parts, last),
@@ -106,6 +106,8 @@ class Upload {
         if (last && this.#refusal === undefined) onReply?.(reply, "unknown");
         if (!reply.isPositive) this.#refusal ??= reply;
         else if (last) onLast(reply);
+        // The server has read it all.
+        else release?.();
       },
     };
     const sent = this.#session.issue(command).then(() => {}, (error) => {

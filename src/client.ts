@@ -1,7 +1,7 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
 import { sessionOf, type SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
-import { type Message, type PreparedMessage, prepareMessage } from "./message.ts";
+import { type Message, prepareMessage } from "./message.ts";
 import { type Auth, checkAuth, checkBoolean, checkProtocol, type Protocol } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { type Messages, sendInOrder } from "./send_all.ts";
@@ -35,6 +35,15 @@ export interface HelloOptions extends SignalOptions {
   readonly isEsmtpRequired?: boolean;
 }
 
+/** Options of {@linkcode SmtpClient.send}. */
+export interface SendOptions extends SignalOptions {
+  /**
+   * Whether it is the last message, so that QUIT leaves in the same write as its end and costs no round trip; default `false`. The connection has no
+   * further use then, whatever became of the message.
+   */
+  readonly quit?: boolean;
+}
+
 /** Options of {@linkcode SmtpClient.sendAll}. */
 export interface SendAllOptions extends SignalOptions {
   /**
@@ -48,7 +57,7 @@ export interface SendAllOptions extends SignalOptions {
 const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
 
 /** How one message of many is sent. */
-export interface Transmission extends SignalOptions {
+export interface Transmission extends SendOptions {
   /** See {@linkcode SendAllOptions.window}. */
   readonly window?: number;
   /** Fires when nobody waits for it any more: it is not begun then. */
@@ -90,7 +99,7 @@ export class SmtpClient implements AsyncDisposable {
   readonly #over = new AbortController();
 
   static {
-    transmit = async (client, message, how) => await client.#transmit(prepareMessage(message), how);
+    transmit = (client, message, how) => client.#transmit(message, how);
     hasWindowFailed = (client) => client.#turns.hasFailed;
     mayRedial = (client, redial) => client.#redial = redial;
   }
@@ -174,8 +183,15 @@ export class SmtpClient implements AsyncDisposable {
    * lacks what the message needs, or takes none that large. {SmtpConnectionError} The connection was lost: `delivery` says whether the message may
    * have arrived. {SmtpBodyError} The content could not be read. {TypeError} Or {RangeError}: the message is wrong.
    */
-  async send(message: Message, options: SignalOptions = {}): Promise<SendResult> {
-    return await transmit(this, message, { signal: options.signal });
+  async send(message: Message, options: SendOptions = {}): Promise<SendResult> {
+    const { signal, quit = false } = options;
+    if (!checkBoolean("quit", quit)) return await transmit(this, message, { signal });
+    try {
+      return await transmit(this, message, { signal, quit });
+    } finally {
+      // Where it could not ride, since the message was refused before its end or needed several transactions.
+      if (!sessionOf(this.connection).isQuitting) this.quit();
+    }
   }
 
   /**
@@ -251,13 +267,14 @@ export class SmtpClient implements AsyncDisposable {
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
   }
 
-  async #transmit(message: PreparedMessage, { signal, withdrawn, window }: Transmission): Promise<SendResult> {
+  async #transmit(given: Message, { signal, withdrawn, window, quit = false }: Transmission): Promise<SendResult> {
+    const message = prepareMessage(given);
     const octets = message.body.facts?.octets;
     return await this.#turns.take(async (turn) => {
       for (;;) {
         if (this.#turns.hasFailed && this.isClosed) await this.#replace(signal);
         try {
-          return await runTransaction(message, { session: sessionOf(this.connection), turn, signal });
+          return await runTransaction(message, { session: sessionOf(this.connection), turn, quit, signal });
         } catch (error) {
           if (this.#over.signal.aborted || signal?.aborted || !isWindowFailure(turn, error)) throw error;
           this.#turns.fail();

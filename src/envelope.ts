@@ -43,10 +43,12 @@ export function planEnvelope(session: Session, message: PreparedMessage): Envelo
   const framing = framingOf(extensions, message);
   const wished = message.extensions.filter((extension) => isOffered(extension, extensions));
   const described = mailParameters(extensions, message, framing, isUtf8);
-  const mail = wished.length === 0 ? described : merged([described, ...wished.map((extension) => extension.mail?.(offer))]);
+  const mail = wished.length === 0
+    ? formatOwn(described)
+    : formatParameters(merged([described, ...wished.map((extension) => extension.mail?.(offer))]));
   const isAsItIs = isUtf8 || message.isAscii;
   return {
-    mail: line("MAIL", `FROM:${isAsItIs ? message.reversePath : reversePath(inAscii(message.from))}${formatParameters(mail)}`),
+    mail: line("MAIL", `FROM:${isAsItIs ? message.reversePath : reversePath(inAscii(message.from))}${mail}`),
     recipients: message.to.map(({ address, path, extensions: own }) => {
       const all = own.length === 0 ? wished : [...wished, ...own.filter((extension) => isOffered(extension, extensions))];
       const parameters = all.length === 0 ? "" : formatParameters(merged(all.map((extension) => extension.rcpt?.(address, offer))));
@@ -100,8 +102,11 @@ function framingOf(extensions: Extensions, { transfer, binary }: PreparedMessage
   return isChunking && transfer !== "data" ? "bdat" : "data";
 }
 
+/** What MAIL says for the message itself. */
+type OwnParameters = Readonly<{ SIZE: number | undefined; BODY: "BINARYMIME" | "8BITMIME" | undefined; SMTPUTF8: boolean }>;
+
 /** What MAIL has to declare of the content, given what the server offers. */
-function mailParameters(extensions: Extensions, { body }: PreparedMessage, framing: Framing, isUtf8: boolean): EsmtpParameters {
+function mailParameters(extensions: Extensions, { body }: PreparedMessage, framing: Framing, isUtf8: boolean): OwnParameters {
   const { facts } = body;
   const { maxSize } = extensions;
   const isEightBitOffered = extensions.has("8BITMIME");
@@ -114,6 +119,11 @@ function mailParameters(extensions: Extensions, { body }: PreparedMessage, frami
     BODY: framing === "binary" ? "BINARYMIME" : mayBeEightBit ? "8BITMIME" : undefined,
     SMTPUTF8: isUtf8,
   };
+}
+
+/** As {@linkcode formatParameters} does, without its checks: these are none of the caller's, and every message has them. */
+function formatOwn({ SIZE, BODY, SMTPUTF8 }: OwnParameters): string {
+  return `${SIZE === undefined ? "" : ` SIZE=${SIZE}`}${BODY === undefined ? "" : ` BODY=${BODY}`}${SMTPUTF8 ? " SMTPUTF8" : ""}`;
 }
 
 /**

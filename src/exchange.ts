@@ -51,6 +51,8 @@ export interface Transaction {
   readonly turn: Turn;
   /** Whether it is the last of its message, as far as can be told. */
   readonly isLast: boolean;
+  /** Whether QUIT is said right behind it. */
+  readonly quit: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -60,14 +62,8 @@ export interface Transaction {
  * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The content is not what the server takes.
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
-export async function exchange(transaction: Transaction): Promise<Delivered> {
-  const exchange = new Exchange(transaction);
-  try {
-    return await exchange.run();
-  } catch (error) {
-    exchange.tidy(error);
-    throw error;
-  }
+export function exchange(transaction: Transaction): Promise<Delivered> {
+  return new Exchange(transaction).run();
 }
 
 class Exchange {
@@ -98,6 +94,20 @@ class Exchange {
   }
 
   async run(): Promise<Delivered> {
+    try {
+      await this.#sendEnvelope();
+      this.#judge();
+      const reply = this.#isInline ? this.#begun!.reply! : await this.#sendContent();
+      if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
+      return this.#delivered(reply);
+    } catch (error) {
+      this.#tidy(error);
+      throw error;
+    }
+  }
+
+  /** MAIL and every RCPT are queued; with them goes DATA, or the whole message, and all is answered when this resolves. */
+  async #sendEnvelope(): Promise<void> {
     const { envelope: { framing }, message: { requireAllRecipients }, turn } = this.#transaction;
     // Without a recipient LMTP answers the last chunk with no reply at all (RFC 2033 section 4.3).
     const mustWait = framing !== "data" && (this.#session.isLmtp || !this.#isWelcome || turn.isOnTrial);
@@ -106,20 +116,14 @@ class Exchange {
       const whole = framing === "data" ? undefined : this.#whole();
       this.#isInline = whole !== undefined;
       if (framing === "data") this.#begun = this.#questions.ask(DATA);
-      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat([whole], true), isFollowable: turn.isWindowed });
-      if (this.#isInline) this.#release();
+      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat(whole, true), isFollowable: this.#isFollowable });
+      if (this.#isInline) this.#onQueued();
     }
     await this.#questions.settled();
-    this.#judge();
-    const begun = this.#begun?.reply;
-    if (framing === "data" && begun?.code !== GO_AHEAD) throw this.#refused("DATA", begun!, { phase: "data", ...this.#told() });
-    const reply = this.#isInline ? begun! : await this.#sendContent();
-    if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
-    return this.#delivered(reply);
   }
 
   /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
-  tidy(error: unknown): void {
+  #tidy(error: unknown): void {
     const session = this.#session;
     // What was written behind this one begins with RSET where that is needed, and where the session stands is its affair.
     if (this.#transaction.turn.isFollowed) return;
@@ -167,9 +171,9 @@ class Exchange {
   }
 
   /** The content as it stands on the wire, where it is in memory and small enough to leave in one write. */
-  #whole(): Uint8Array | undefined {
+  #whole(): readonly Uint8Array[] | undefined {
     const { message: { body }, envelope: { framing } } = this.#transaction;
-    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.whole?.(framing) : undefined;
+    return (body.facts?.octets ?? Infinity) <= MAX_FLIGHT ? body.parts?.(framing) : undefined;
   }
 
   /**
@@ -199,6 +203,9 @@ class Exchange {
     if (this.#mayHaveArrived && this.#begun?.error !== undefined) throw this.#begun.error;
     for (const asked of [this.#mail, ...this.#rcpts]) if (asked.error !== undefined) throw asked.error;
     if (this.#begun?.error !== undefined) throw this.#begun.error;
+    const begun = this.#begun?.reply;
+    if (this.#transaction.envelope.framing !== "data" || begun?.code === GO_AHEAD) return;
+    throw this.#refused("DATA", begun!, { phase: "data", ...this.#told() });
   }
 
   /**
@@ -210,7 +217,7 @@ class Exchange {
   }
 
   async #sendContent(): Promise<Reply> {
-    const { message: { body }, envelope: { framing }, signal, turn } = this.#transaction;
+    const { message: { body }, envelope: { framing }, signal, quit } = this.#transaction;
     const { extensions, options: { clock } } = this.#session;
     const whole = framing === "data" ? this.#whole() : undefined;
     const about = this.#told;
@@ -224,18 +231,26 @@ class Exchange {
       await this.#questions.settled();
       return reply;
     }
-    const how = whole === undefined ? { content: open() } : { payload: [whole], isFollowable: turn.isWindowed };
-    const end = this.#questions.ask({ verb: ".", label: CONTENT, ...how });
-    if (whole !== undefined) this.#release();
+    const how = whole === undefined ? { content: open() } : { payload: whole };
+    const end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
+    if (whole !== undefined || quit) this.#onQueued();
     await this.#questions.settled();
     if (end.reply === undefined) throw end.error;
     return end.reply;
   }
 
-  /** The end of the message is queued: where something can ride behind it, the next turn begins. */
-  #release(): void {
+  /** Whether something may be written behind the end of the message before its reply. With LMTP nobody can tell how many replies come first. */
+  get #isFollowable(): boolean {
+    const { isLast, quit, turn } = this.#transaction;
     const { isLmtp, hasEnded, isPipelining } = this.#session;
-    if (this.#transaction.isLast && isPipelining && !isLmtp && !hasEnded) this.#transaction.turn.release();
+    return isLast && isPipelining && !isLmtp && !hasEnded && (quit || turn.isWindowed);
+  }
+
+  /** The end of the message is queued: where something can ride behind it, QUIT is said or the next turn begins. */
+  #onQueued(): void {
+    if (!this.#isFollowable) return;
+    if (this.#transaction.quit) sayQuit(this.#session);
+    else this.#transaction.turn.release();
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
@@ -330,6 +345,11 @@ function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
 function sendLoneDot(session: Session): void {
   const payload = [new DotStuffer().finish()];
   session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit }).catch(() => {});
+}
+
+/** QUIT, which neither turns a success into an error nor makes it wait: a server may drop it, or refuse it so early (Courier 1.0 and Haraka 3.3 do). */
+function sayQuit(session: Session): void {
+  session.issue({ verb: "QUIT", line: "QUIT" }).then(() => session.close(), () => {});
 }
 
 const DATA = { verb: "DATA", line: "DATA" };

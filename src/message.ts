@@ -84,7 +84,7 @@ export interface PreparedMessage {
 export function prepareMessage(message: Message): PreparedMessage {
   const given: Message = own(message);
   const { from, to, lineEndings = "normalize", requireAllRecipients = false, transfer = "auto", binary = false } = given;
-  // A copy first: what a list has no entry for is refused, not passed over.
+  // A copy has no holes, which map() would leave unchecked.
   const recipients = (Array.isArray(to) ? [...to] : [to]).map(prepareRecipient);
   if (recipients.length === 0) {
     throw new TypeError("Cannot use to as recipients as it must be a mailbox or a list of at least one: the list is empty");

@@ -33,6 +33,8 @@ export interface SendResult extends TransactionResult {
 export interface Sending {
   readonly session: Session;
   readonly turn: Turn;
+  /** Whether QUIT is said right behind it, where that can be. */
+  readonly quit: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -42,7 +44,7 @@ export interface Sending {
  * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The server lacks what the message needs.
  * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
  */
-export async function runTransaction(message: PreparedMessage, { session, turn, signal }: Sending): Promise<SendResult> {
+export async function runTransaction(message: PreparedMessage, { session, turn, quit, signal }: Sending): Promise<SendResult> {
   session.assertLegal(beginsWithReset(session, turn) ? "RSET" : "MAIL");
   const envelope = planEnvelope(session, message);
   const waiting = grouped(session, message, envelope);
@@ -61,7 +63,7 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       const before = { accepted, rejected };
       const isLast = waiting.length === 0;
       const mayBeFollowed = ++begun + waiting.length < room;
-      const delivered = await exchange({ session, message, envelope, recipients, before, mayBeFollowed, turn, isLast, signal });
+      const delivered = await exchange({ session, message, envelope, recipients, before, mayBeFollowed, turn, isLast, quit, signal });
       transactions.push(resultOf(delivered));
       accepted.push(...delivered.accepted);
       rejected.push(...delivered.rejected);

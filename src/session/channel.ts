@@ -9,8 +9,8 @@ export class Channel {
   #socket: Socket;
   #ends!: Ends;
   #decoder!: ReplyDecoder;
-  /** Ends a handshake under way when the channel is closed. */
-  readonly #closing = new AbortController();
+  /** Ends the handshake under way when the channel is closed. */
+  #handshake: AbortController | undefined;
   /** How many writes there were. */
   writes = 0;
 
@@ -40,6 +40,11 @@ export class Channel {
     return this.#decoder.fault;
   }
 
+  /** Whether the socket keeps nothing of a write that has resolved, so that the octets may be written over. */
+  get keepsNothing(): boolean {
+    return this.#socket.direct !== undefined;
+  }
+
   /** Resolves when the socket has taken `octets`. */
   write(octets: Uint8Array): Promise<void> {
     this.writes++;
@@ -55,7 +60,8 @@ export class Channel {
     const { facts } = bounds;
     if (!this.isClean) throw new SmtpProtocolError("The server sent octets in the clear behind its reply to STARTTLS", facts);
     this.#ends.release();
-    const ends = [this.#closing.signal, ...(bounds.signal === undefined ? [] : [bounds.signal])];
+    this.#handshake = new AbortController();
+    const ends = [this.#handshake.signal, ...(bounds.signal === undefined ? [] : [bounds.signal])];
     const secure = await bounded({ ...bounds, signal: AbortSignal.any(ends) }, async (signal) => {
       if (this.#socket.startTls === undefined) throw new SmtpUnsupportedError("unsupported", "This socket cannot start TLS", facts);
       const fresh = await this.#socket.startTls({ ...options, signal });
@@ -63,6 +69,7 @@ export class Channel {
       if (signal.aborted) closeQuietly(fresh);
       return fresh;
     });
+    this.#handshake = undefined;
     this.#socket = secure;
     this.#take(secure);
   }
@@ -74,7 +81,7 @@ export class Channel {
 
   /** Closes the socket at once. */
   close(): void {
-    this.#closing.abort();
+    this.#handshake?.abort();
     closeQuietly(this.#socket);
     this.#ends.close();
   }
@@ -94,12 +101,13 @@ interface Ends extends DirectAccess {
 }
 
 /** The socket's octets directly where it offers that, since streams cost by the item; else its streams. */
-function endsOf({ direct, readable, writable }: Socket): Ends {
+function endsOf(socket: Socket): Ends {
+  const { direct } = socket;
   if (direct !== undefined) {
     return { read: () => direct.read(), write: (octets) => direct.write(octets), release: () => {}, close: () => {} };
   }
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
+  const reader = socket.readable.getReader();
+  const writer = socket.writable.getWriter();
   // Every write is awaited; that the stream as a whole has failed is no news then.
   writer.closed.catch(() => {});
   return {

@@ -5,7 +5,24 @@ import type { Task } from "./task.ts";
 /** Octets of one write of commands at most. */
 export const MAX_FLIGHT = 65_536;
 
+/**
+ * Octets of a flight that are put together in one array. A flight takes nothing more once it has {@linkcode MAX_FLIGHT}, so only a large chunk of a
+ * single message goes beyond: in one array stand the ends of several messages, in several arrays at most one, at the very end.
+ */
+const MAX_WHOLE = 3 * MAX_FLIGHT;
+
 const encoder = new TextEncoder();
+
+/** Where flights are put together, one after the other: fresh room for each costs more than all that is written into it. */
+export class Room {
+  #octets = new Uint8Array(1_024);
+
+  /** The first `length` octets of it, which hold whatever was in them. */
+  take(length: number): Uint8Array {
+    if (length > this.#octets.length) this.#octets = new Uint8Array(Math.max(length, 2 * this.#octets.length));
+    return this.#octets.subarray(0, length);
+  }
+}
 
 /** What leaves in one write: the lines of commands as text, encoded together, and octets between them. */
 export class Flight {
@@ -31,26 +48,22 @@ export class Flight {
     }
   }
 
-  /** The octets, in as few arrays as need not be copied much. */
-  octets(): readonly Uint8Array[] {
+  /** The octets, in as few arrays as need not be copied much; in `room`, if it is given, as long as nothing else is. */
+  octets(room: Room | undefined): readonly Uint8Array[] {
     if (this.#text !== "") this.#parts.push(this.#text);
-    if (this.length > 2 * MAX_FLIGHT) return gathered(this.#parts.map(encoded));
-    return [this.#whole()];
-  }
-
-  #whole(): Uint8Array {
-    const whole = new Uint8Array(this.length);
+    if (this.length > MAX_WHOLE) return gathered(this.#parts.map(encoded));
+    const whole = room?.take(this.length) ?? new Uint8Array(this.length);
     let length = 0;
     for (const part of this.#parts) {
       if (typeof part !== "string") whole.set(part, length);
       else {
-        const { read, written } = encoder.encodeInto(part, whole.subarray(length));
+        const { read, written } = encoder.encodeInto(part, length === 0 ? whole : whole.subarray(length));
         // A character beyond ASCII needs more room than was thought.
-        if (written !== part.length || read !== part.length) return concat(this.#parts.map(encoded));
+        if (written !== part.length || read !== part.length) return [concat(this.#parts.map(encoded))];
       }
       length += part.length;
     }
-    return whole;
+    return [whole];
   }
 }
 

@@ -24,7 +24,8 @@ import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout } from "./failures.ts";
-import { Flight, MAX_FLIGHT } from "./flight.ts";
+import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
+import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
@@ -48,6 +49,7 @@ export class Pipeline {
   readonly #owner: TaskOwner;
   readonly #deadline: Deadline;
   readonly #channel: Channel;
+  readonly #room = new Room();
   readonly #unsent = new Queue<Task>();
   #awaiting: Task[] = [];
   /** Written or being written, and owed no reply. */
@@ -171,22 +173,15 @@ export class Pipeline {
       task.command.content?.cancel(error);
       this.#owner.fail(task, error);
     }
-    this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
+    if (this.#options.trace !== undefined) this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
   }
 
-  /** Gives `event` to the caller's hook. */
   trace(event: TraceEvent): void {
     emit(this.#options.trace, event);
   }
 
-  /**
-   * The pipelining policy (RFC 2920 section 3.1): a task may be written when nothing is awaited, or when the server pipelines and the last awaited
-   * task may be followed. What is written by hand may also follow a task that only waits for a reply: it may be the reply to it.
-   */
   #mayWrite(task: Task): boolean {
-    const last = this.#awaiting.at(-1);
-    if (last === undefined || (last.isReceipt && !task.isCommand)) return true;
-    return this.isPipelining && last.isFollowable && this.#awaiting.length < MAX_AWAITED;
+    return mayFollow(this.#awaiting.at(-1), task, this.isPipelining) && this.#awaiting.length < MAX_AWAITED;
   }
 
   #assertOpen(): void {
@@ -237,14 +232,14 @@ export class Pipeline {
 
   async #launch(flight: Flight): Promise<void> {
     const { tasks } = flight;
-    const octets = flight.octets();
+    const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
-      for (const [index, part] of octets.entries()) {
+      for (let index = 0; index < parts.length; index++) {
         // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
-        if (index === octets.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
-        const writing = this.#channel.write(part);
+        if (index === parts.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
+        const writing = this.#channel.write(parts[index]!);
         if (index === 0 && this.#options.trace !== undefined) sendEvents(tasks, this.#channel.writes).forEach((event) => this.trace(event));
         await writing;
       }
@@ -277,6 +272,7 @@ export class Pipeline {
         const writing = this.#channel.write(octets);
         this.trace({ type: "content", octets: octets.length, write: this.#channel.writes });
         await writing;
+        if (this.#channel.keepsNothing) piece.release?.();
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
       }

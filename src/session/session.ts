@@ -35,7 +35,8 @@ export class Session implements TaskOwner {
   readonly options: SessionOptions;
   readonly #channel: Channel;
   readonly #pipeline: Pipeline;
-  readonly #ended = new AbortController();
+  /** Made when somebody asks: an abort is dear, and most sessions end unwatched. */
+  #ended: AbortController | undefined;
   /** The signals that are listened to, and the commands each would end. */
   readonly #signals = new Map<AbortSignal, { readonly tasks: Set<Task>; readonly onAbort: () => void }>();
   #state: SessionState = "start";
@@ -60,6 +61,8 @@ export class Session implements TaskOwner {
 
   /** Fires when the session has ended. */
   get ended(): AbortSignal {
+    this.#ended ??= new AbortController();
+    if (this.hasEnded) this.#ended.abort();
     return this.#ended.signal;
   }
 
@@ -70,6 +73,11 @@ export class Session implements TaskOwner {
 
   get hasEnded(): boolean {
     return this.#pipeline.hasEnded;
+  }
+
+  /** Whether QUIT was said. */
+  get isQuitting(): boolean {
+    return this.#predict() === "over";
   }
 
   /** Why the session has ended, for whoever says the facts; `undefined` while it has not. */
@@ -168,7 +176,7 @@ export class Session implements TaskOwner {
   /** See {@linkcode TaskOwner}. */
   end(): void {
     this.#state = "over";
-    this.#ended.abort();
+    this.#ended?.abort();
   }
 
   /** @throws {SmtpStateError} When `verb` is not legal where the server would find it. */

@@ -46,7 +46,7 @@ export async function ready(
  */
 export function socketOf(socket: NodeSocket, more: Pick<Socket, "secureTransport" | "startTls" | "channelBinding">): Socket {
   let early: Uint8Array | undefined;
-  let end: { readonly error?: unknown } | undefined;
+  let end: { readonly error?: () => unknown } | undefined;
   let wanted: { readonly resolve: (octets: Uint8Array | undefined) => void; readonly reject: (error: unknown) => void } | undefined;
   let isFlowing = false;
   const pause = () => {
@@ -61,15 +61,16 @@ export function socketOf(socket: NodeSocket, more: Pick<Socket, "secureTransport
     }
     wanted = undefined;
   };
-  const ended = (how: { readonly error?: unknown }) => {
+  const ended = (how: { readonly error?: () => unknown }) => {
     end ??= how;
-    if ("error" in end) wanted?.reject(end.error);
+    if (end.error !== undefined) wanted?.reject(end.error());
     else wanted?.resolve(undefined);
     wanted = undefined;
   };
   const onEnd = () => ended({});
-  const onError = (error: unknown) => ended({ error });
-  const onClose = () => ended({ error: new Error("the socket was closed") });
+  const onError = (error: unknown) => ended({ error: () => error });
+  // An error is made for who reads: it costs its stack, and most sockets are closed when nobody does any more.
+  const onClose = () => ended({ error: () => new Error("the socket was closed") });
   pause();
   socket.on("data", onData);
   socket.on("end", onEnd);

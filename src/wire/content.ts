@@ -1,5 +1,5 @@
 import { OctetScan } from "./octet_scan.ts";
-import { CR, DOT, LF } from "./octets.ts";
+import { CR, LF } from "./octets.ts";
 
 /** What of a message's content has to be known before MAIL: how long it will be, and whether it is 8-bit. */
 export interface ContentFacts {
@@ -11,8 +11,6 @@ export interface ContentFacts {
   readonly isHeaderEightBit: boolean;
   /** Whether a CR or an LF stands alone. */
   readonly hasLoneLineEnd: boolean;
-  /** Whether a line begins with a dot, which DATA wants doubled. */
-  readonly hasLeadingDot: boolean;
 }
 
 /** Reads the facts off content that is whole in memory. */
@@ -20,12 +18,10 @@ export function contentFacts(content: Uint8Array): ContentFacts {
   const { length } = content;
   const scan = new OctetScan(content);
   let lone = 0;
-  let hasLeadingDot = false;
   /** Where the empty line behind the headers begins, whatever ends their lines. */
   let headers: number | undefined;
   let isOpen = false;
   for (let start = 0; start < length && !isOpen;) {
-    if (content[start] === DOT) hasLeadingDot = true;
     const end = scan.lineEnd(start);
     if (end === start) headers ??= start;
     const next = end + 1;
@@ -37,7 +33,7 @@ export function contentFacts(content: Uint8Array): ContentFacts {
   const open = isOpen ? 2 : 0;
   const isAnyEightBit = scan.isEightBit();
   const isHeaderEightBit = isAnyEightBit && isEightBit(content.subarray(0, headers));
-  return { octets: length + lone + open, isEightBit: isAnyEightBit, isHeaderEightBit, hasLoneLineEnd: lone > 0, hasLeadingDot };
+  return { octets: length + lone + open, isEightBit: isAnyEightBit, isHeaderEightBit, hasLoneLineEnd: lone > 0 };
 }
 
 /** Whether an octet of `chunk` is above 127. */

@@ -33,6 +33,11 @@ export function parseEnhancedCode(text: string): EnhancedCode | undefined {
   return { class: Number(kind) as 2 | 4 | 5, subject: Number(subject), detail: Number(detail) };
 }
 
+/** Whether {@linkcode parseEnhancedCode} finds one, for those who need not know which. */
+export function hasEnhancedCode(text: string): boolean {
+  return ENHANCED.test(text);
+}
+
 /**
  * The text of `code`, as it stands in a reply: `"5.1.1"`.
  *

@@ -18,6 +18,9 @@ import type { Reply } from "./reply.ts";
  */
 export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
   readonly #entries = new Map<string, Set<string>>();
+  /** What is asked of it at every message, read once. */
+  readonly #maxSize: number | undefined;
+  readonly #limits: ReadonlyMap<string, number | undefined>;
 
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
@@ -28,6 +31,8 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
       const [keyword = "", ...parameters] = [...equals, ...rest].filter((token) => token !== "");
       this.#add(upperAscii(keyword), parameters);
     }
+    this.#maxSize = sizeOf(this.get("SIZE") ?? []);
+    this.#limits = limitsOf(this.get("LIMITS") ?? []);
   }
 
   /** How many keywords there are. */
@@ -37,7 +42,8 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** Whether the server offers `keyword`. */
   has(keyword: string): boolean {
-    return this.#entries.has(upperAscii(keyword));
+    // Nearly always it is asked for as it is kept.
+    return this.#entries.has(keyword) || this.#entries.has(upperAscii(keyword));
   }
 
   /** The parameters of `keyword`, in the server's order and spelling; `undefined` when it is not offered. */
@@ -48,9 +54,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** Octets of a message at the most, by SIZE; `undefined` when the server names no limit (RFC 1870 section 4). */
   get maxSize(): number | undefined {
-    const size = this.get("SIZE")?.find((parameter) => /^\d{1,20}$/.test(parameter));
-    const octets = Number(size ?? 0);
-    return octets > 0 && Number.isSafeInteger(octets) ? octets : undefined;
+    return this.#maxSize;
   }
 
   /** Names of the SASL mechanisms offered, in upper case (RFC 4954 section 3). */
@@ -60,8 +64,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** A limit of a message or a session by its name: `limit("RCPTMAX")`; `undefined` where the server names none (RFC 9422 section 4). */
   limit(name: string): number | undefined {
-    const [, value] = this.get("LIMITS")?.map((parameter) => parameter.split("=")).find(([key = ""]) => upperAscii(key) === name) ?? [];
-    return value !== undefined && /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined;
+    return this.#limits.get(name);
   }
 
   /** Keywords, in upper case, with their parameters. */
@@ -92,6 +95,22 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
  */
 export function parseEhlo(reply: Reply): Extensions {
   return new Extensions(reply.isPositive ? reply.lines.slice(1) : []);
+}
+
+function sizeOf(parameters: readonly string[]): number | undefined {
+  const octets = Number(parameters.find((parameter) => /^\d{1,20}$/.test(parameter)) ?? 0);
+  return octets > 0 && Number.isSafeInteger(octets) ? octets : undefined;
+}
+
+/** Limits by their names, in upper case; where one stands twice the first counts, even if it says nothing. */
+function limitsOf(parameters: readonly string[]): Map<string, number | undefined> {
+  const limits = new Map<string, number | undefined>();
+  for (const parameter of parameters) {
+    const [key = "", value = ""] = parameter.split("=");
+    const name = upperAscii(key);
+    if (!limits.has(name)) limits.set(name, /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined);
+  }
+  return limits;
 }
 
 /** ASCII letters only: `toUpperCase` would turn a dotless ı into an I, and a stranger into a keyword. */

@@ -1,8 +1,8 @@
-import { formatEnhancedCode, parseEnhancedCode } from "./enhanced_code.ts";
+import { formatEnhancedCode, hasEnhancedCode, parseEnhancedCode } from "./enhanced_code.ts";
 import { decodeText, encodeText, printable } from "./text.ts";
 
 /**
- * One reply of a server: a code, and the text of each of its lines. Text is decoded when it is first asked for, since most replies are never read.
+ * One reply of a server: a code, and the text of each of its lines. Octets are decoded when they are first asked for, since most replies are never read.
  *
  * Source: RFC 5321 sections 4.2 and 4.2.1, RFC 2034 section 4.
  *
@@ -19,18 +19,18 @@ import { decodeText, encodeText, printable } from "./text.ts";
 export class Reply {
   /** The three digits, as a number from 200 to 599. */
   readonly code: number;
-  readonly #octets: readonly Uint8Array[];
+  readonly #given: readonly (Uint8Array | string)[];
   #lines: readonly string[] | undefined;
 
   /**
    * A reply of its parts.
    *
    * @param code The three digits.
-   * @param octets The text of each line behind code and separator; kept, not copied.
+   * @param lines The text of each line behind code and separator, or its octets; kept, not copied.
    */
-  constructor(code: number, octets: readonly Uint8Array[]) {
+  constructor(code: number, lines: readonly (Uint8Array | string)[]) {
     this.code = code;
-    this.#octets = octets;
+    this.#given = lines;
   }
 
   /** A reply made of text, for tests and for servers of one's own. */
@@ -47,17 +47,19 @@ export class Reply {
 
   /** The text of each line as it came, behind code and separator: UTF-8, or ISO 8859-1 where it is no UTF-8. */
   get lines(): readonly string[] {
-    return this.#lines ??= this.#octets.map(decodeText);
+    return this.#lines ??= this.#given.map((line) => typeof line === "string" ? line : decodeText(line));
   }
 
   /** The text of all lines, without enhanced codes, joined by `"\n"`. */
   get text(): string {
-    return this.lines.map((line) => this.#enhanced(line) === undefined ? line : line.replace(/^\S+ ?/, "")).join("\n");
+    return this.lines.map((line) => this.#isEnhanced(line) ? withoutWord(line) : line).join("\n");
   }
 
   /** The enhanced status code of the first line, `"5.1.1"`; only one whose class is the code's first digit counts. */
   get enhancedCode(): string | undefined {
-    return this.#enhanced(this.lines[0] ?? "");
+    const [line = ""] = this.lines;
+    const code = this.#isEnhanced(line) ? parseEnhancedCode(line) : undefined;
+    return code && formatEnhancedCode(code);
   }
 
   /** 2yz: done. */
@@ -94,8 +96,16 @@ export class Reply {
     return Math.floor(this.code / 100);
   }
 
-  #enhanced(line: string): string | undefined {
-    const enhanced = parseEnhancedCode(line);
-    return enhanced?.class === this.#digit ? formatEnhancedCode(enhanced) : undefined;
+  /** Whether `line` begins with an enhanced code that fits the code: one whose class is its first digit. */
+  #isEnhanced(line: string): boolean {
+    return line.charCodeAt(0) - ZERO === this.#digit && hasEnhancedCode(line);
   }
+}
+
+const ZERO = 48;
+
+/** `line` behind its first word and the space after that. */
+function withoutWord(line: string): string {
+  const space = line.indexOf(" ");
+  return space < 0 ? "" : line.slice(space + 1);
 }

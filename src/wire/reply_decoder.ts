@@ -1,8 +1,8 @@
 import { SmtpProtocolError } from "../errors.ts";
-import { LineDecoder, type LineDecoderOptions } from "./line_decoder.ts";
-import { HYPHEN, SPACE } from "./octets.ts";
+import { LineDecoder, type LineDecoderOptions, MAX_LINE_LENGTH } from "./line_decoder.ts";
+import { CR, HYPHEN, LF, SPACE } from "./octets.ts";
 import { Reply } from "./reply.ts";
-import { decodeText, quoted } from "./text.ts";
+import { asciiText, decodeText, quoted } from "./text.ts";
 
 /** Octets of one reply at the most, over all its lines: the largest EHLO replies have a few KiB. */
 export const MAX_REPLY_LENGTH: number = 262_144;
@@ -35,17 +35,20 @@ export interface ReplyDecoderOptions extends LineDecoderOptions {
  * ```
  */
 export class ReplyDecoder {
+  /** For what does not lie in one chunk whole, and for what is too long. */
   readonly #lines: LineDecoder;
+  readonly #maxLine: number;
   readonly #maxLength: number;
   readonly #maxLines: number;
   #code = 0;
-  #texts: Uint8Array[] = [];
+  #texts: (Uint8Array | string)[] = [];
   #length = 0;
   #fault: SmtpProtocolError | undefined;
 
   /** A decoder between two replies. */
   constructor(options: ReplyDecoderOptions = {}) {
     this.#lines = new LineDecoder(options);
+    this.#maxLine = options.maxLineLength ?? MAX_LINE_LENGTH;
     this.#maxLength = options.maxReplyLength ?? MAX_REPLY_LENGTH;
     this.#maxLines = options.maxReplyLines ?? MAX_REPLY_LINES;
   }
@@ -70,9 +73,16 @@ export class ReplyDecoder {
     const replies: Reply[] = [];
     try {
       if (this.#fault !== undefined) throw this.#fault;
-      for (const line of this.#lines.push(chunk)) {
-        const reply = this.#take(line);
-        if (reply !== undefined) replies.push(reply);
+      for (let start = 0; start < chunk.length;) {
+        const lf = chunk.indexOf(LF, start);
+        const next = lf < 0 ? chunk.length : lf + 1;
+        // Read where it lies, since nearly every line comes whole and a view of it costs more than its few octets.
+        if (lf >= 0 && this.#lines.pending === 0 && lf - start <= this.#maxLine) {
+          this.#take(chunk, start, lf > start && chunk[lf - 1] === CR ? lf - 1 : lf, replies);
+        } else {
+          for (const line of this.#lines.push(chunk.subarray(start, next))) this.#take(line, 0, line.length, replies);
+        }
+        start = next;
       }
     } catch (error) {
       if (!(error instanceof SmtpProtocolError)) throw error;
@@ -92,29 +102,42 @@ export class ReplyDecoder {
     if (!this.isIdle) throw protocolError("The server's octets end inside a reply");
   }
 
-  #take(line: Uint8Array): Reply | undefined {
-    const code = replyCode(line);
-    if (code === undefined) throw protocolError(`The server sent a line that is no reply: ${quoted(decodeText(line))}`);
+  /** Takes the line of `octets` from `start` to `end`, and puts the reply that it ends to `replies`. */
+  #take(octets: Uint8Array, start: number, end: number, replies: Reply[]): void {
+    const code = replyCode(octets, start, end);
+    if (code === undefined) throw protocolError(`The server sent a line that is no reply: ${quoted(decodeText(octets.subarray(start, end)))}`);
     if (this.#texts.length > 0 && code !== this.#code) {
       throw protocolError(`The server sent one reply with two codes, ${this.#code} and ${code}`);
     }
-    this.#length += line.length;
+    this.#length += end - start;
     if (this.#length > this.#maxLength) throw protocolError(`A reply of the server has more than ${this.#maxLength} octets`);
     if (this.#texts.length >= this.#maxLines) throw protocolError(`A reply of the server has more than ${this.#maxLines} lines`);
     this.#code = code;
-    // A copy by the constructor: a subclass of Uint8Array may have a slice() that shares the octets.
-    this.#texts.push(new Uint8Array(line.subarray(4)));
-    if (line[3] === HYPHEN) return undefined;
-    const reply = new Reply(code, this.#texts);
+    this.#texts.push(kept(octets, Math.min(start + 4, end), end));
+    if (end > start + 3 && octets[start + 3] === HYPHEN) return;
+    replies.push(new Reply(code, this.#texts));
     this.#texts = [];
     this.#length = 0;
-    return reply;
   }
 }
 
-function replyCode(line: Uint8Array): number | undefined {
-  const [a = 0, b = 0, c = 0, separator = SPACE] = line;
+/** Octets up to which text costs no more than a copy of them: "2.1.5 Ok". */
+const SHORT = 32;
+
+/** What outlives the chunk: short text as it is read at once, of a longer one its octets, since most are never read. */
+function kept(octets: Uint8Array, start: number, end: number): Uint8Array | string {
+  const text = end - start <= SHORT ? asciiText(octets, start, end) : undefined;
+  // A copy by the constructor: a subclass of Uint8Array may have a slice() that shares the octets.
+  return text ?? new Uint8Array(octets.subarray(start, end));
+}
+
+function replyCode(octets: Uint8Array, start: number, end: number): number | undefined {
+  if (end - start < 3) return undefined;
+  const a = octets[start]!;
+  const b = octets[start + 1]!;
+  const c = octets[start + 2]!;
   if (a < 50 || a > 53 || b < 48 || b > 57 || c < 48 || c > 57) return undefined;
+  const separator = end - start > 3 ? octets[start + 3] : SPACE;
   if (separator !== SPACE && separator !== HYPHEN) return undefined;
   return (a - 48) * 100 + (b - 48) * 10 + (c - 48);
 }

@@ -1,10 +1,11 @@
 /** The content of a message on its way: sources that fail, servers that answer early or take nothing, and what is left of a source nobody read. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type MessageBody, SmtpBodyError, type SmtpClient, SmtpConnectionError, SmtpReplyError, type Socket } from "@posthorn/smtp";
+import { prepareBody } from "../../src/body.ts";
 import { BYE, connectTo, facts, HELLO, rejection } from "../support/client.ts";
 import { FakeClock, settled } from "../support/fake_clock.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
-import { bytes } from "../support/splits.ts";
+import { bytes, text as textOf } from "../support/splits.ts";
 
 const EIGHT = "C: MAIL FROM:<a@x.test> BODY=8BITMIME\nC: RCPT TO:<b@y.test>\nC: DATA";
 const GO = "S: 250 ok\nS: 250 ok\nS: 354 go";
@@ -254,4 +255,20 @@ Deno.test("SmtpClient does not hold back what a slow source has given", async ()
   client.close();
   server.check();
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("prepareBody hands on a body in memory uncopied where nothing in it has to change, and as a new one where something has", () => {
+  const parts = (text: string, framing: "data" | "bdat" | "binary") => {
+    const body = bytes(text);
+    const { parts } = prepareBody(body, "normalize", framing === "binary");
+    const all = parts!(framing);
+    return [all[0] === body, all.map(textOf)];
+  };
+  assertEquals(parts("a\r\n.b\r\n", "bdat"), [true, ["a\r\n.b\r\n"]]);
+  assertEquals(parts("a\r\nb", "bdat"), [true, ["a\r\nb", "\r\n"]]);
+  assertEquals(parts("a\nb", "bdat"), [false, ["a\r\nb", "\r\n"]]);
+  assertEquals(parts("a\r\nb", "data"), [true, ["a\r\nb", "\r\n.\r\n"]]);
+  assertEquals(parts("a\r\n.b\r\n", "data"), [false, ["a\r\n..b\r\n", ".\r\n"]]);
+  assertEquals(parts("a\nb", "binary"), [true, ["a\nb"]]);
+  assertEquals(parts("", "bdat"), [false, []]);
 });

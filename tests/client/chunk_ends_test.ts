@@ -42,7 +42,7 @@ function lines(count: number): { readonly body: () => ReadableStream<Uint8Array>
 }
 
 /** More than four chunks. */
-const LARGE = 20_000;
+const LARGE = 40_000;
 
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 60; turn++) await settled();
@@ -51,13 +51,13 @@ async function turns(): Promise<void> {
 Deno.test("SmtpClient.send hands over no chunk behind a refused one, without PIPELINING", async () => {
   const server = new ChunkServer((command) => command.startsWith("BDAT") ? undefined : YES(command), ["CHUNKING"]);
   await using client = await connectTo(server);
-  const sending = rejection(client.send({ ...ENVELOPE, body: lines(6_000).body }));
+  const sending = rejection(client.send({ ...ENVELOPE, body: lines(12_000).body }));
   await turns();
   // The next one is ready and waits for this very reply.
   server.say("452 4.3.1 full");
   const error = await sending;
   assert(error instanceof SmtpReplyError, `${error}`);
-  assertEquals([error.code, error.delivery, server.chunks], [452, "not-sent", ["BDAT 262200"]]);
+  assertEquals([error.code, error.delivery, server.chunks], [452, "not-sent", ["BDAT 524300"]]);
   await client.verify();
   assertEquals(server.commands.slice(-2), ["RSET", "NOOP"]);
 });
@@ -70,7 +70,7 @@ Deno.test("SmtpClient.send waits for one reply only to the chunks behind a refus
     return undefined;
   }, ["PIPELINING", "CHUNKING"]);
   await using client = await connectTo(server, { protocol: "lmtp" });
-  const sending = rejection(client.send({ ...ENVELOPE, to: ["b@y.test", "c@y.test"], body: lines(6_000).body }));
+  const sending = rejection(client.send({ ...ENVELOPE, to: ["b@y.test", "c@y.test"], body: lines(12_000).body }));
   await turns();
   assertEquals(held.map((chunk) => chunk.endsWith("LAST")), [false, false, true]);
   server.say("452 4.3.1 full\r\n503 5.5.0 RSET first\r\n503 5.5.0 RSET first");
@@ -84,7 +84,7 @@ Deno.test("SmtpClient.send waits for one reply only to the chunks behind a refus
 Deno.test("SmtpClient.send knows that nothing was sent when a chunk before the last is answered by what is no answer", async () => {
   const server = new ChunkServer((command) => command.startsWith("BDAT") ? "354 go" : YES(command));
   const client = await connectTo(server);
-  const stream = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(300_000).fill(97)) });
+  const stream = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(600_000).fill(97)) });
   const error = await assertRejects(() => client.send({ ...ENVELOPE, body: stream }), SmtpProtocolError, "354 go");
   assertEquals([error.delivery, client.isClosed], ["not-sent", true]);
 });
@@ -143,7 +143,7 @@ for (const how of ["aborted", "closed"] as const) {
     const server = new ChunkServer((command) => command.endsWith("LAST") ? undefined : YES(command));
     const client = await connectTo(server);
     const controller = new AbortController();
-    const sending = rejection(client.send({ ...ENVELOPE, body: lines(6_000).body }, { signal: controller.signal }));
+    const sending = rejection(client.send({ ...ENVELOPE, body: lines(12_000).body }, { signal: controller.signal }));
     await turns();
     if (how === "aborted") controller.abort("enough");
     else client.close();
@@ -188,7 +188,7 @@ Deno.test("SmtpClient.send knows that nothing was sent until the last octets of 
   const session = async (server: ChunkServer, more: ConnectOptions) => {
     const client = await connectTo(server, more);
     try {
-      return await client.send({ ...ENVELOPE, body: lines(6_000).body });
+      return await client.send({ ...ENVELOPE, body: lines(12_000).body });
     } finally {
       client.close();
     }

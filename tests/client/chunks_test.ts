@@ -8,7 +8,7 @@ import { FakeClock, settled } from "../support/fake_clock.ts";
 const ENVELOPE = { from: "a@x.test", to: "b@y.test" };
 const LINE = `${"x".repeat(98)}\r\n`;
 /** More than four chunks. */
-const LINES = 20_000;
+const LINES = 40_000;
 
 /** Yes to everything. */
 const YES = (command: string) => command === "QUIT" ? "221 bye" : "250 ok";
@@ -52,6 +52,15 @@ Deno.test("SmtpClient.send cuts content in memory that is too large for one writ
   await client.send({ ...ENVELOPE, body: LINE.repeat(LINES) });
   assert(server.content === LINE.repeat(LINES));
   assert(server.chunks.length > 4);
+});
+
+Deno.test("SmtpClient.send sends content whose every line has to change, and no line in the place of another", async () => {
+  const server = new ChunkServer(YES);
+  await using client = await connectTo(server);
+  const text = (end: string) => Array.from({ length: 500_000 }, (_, index) => `${index}${end}`).join("");
+  await client.send({ ...ENVELOPE, body: new Blob([text("\n")]), transfer: "bdat" });
+  assert(server.chunks.length > 6, server.chunks.join());
+  assert(server.content === text("\r\n"));
 });
 
 Deno.test("SmtpClient.send has no more than four chunks under way", async () => {

@@ -18,6 +18,7 @@ const EXPECTED: [title: string, output: RegExp, messages: number][] = [
   ["verb by verb", /^250 Accepted undefined 354\n250 queued as TEST1\n$/, 1],
   ["high and low mixed", /^252 .* 10000000\n$/, 1],
   ["errors", /^refused rcpt 550 undefined reject@example.com false\n$/, 0],
+  ["many messages", /^sent TEST1\nrefused reject@example.com not-sent The server refused RCPT reject@example.com: 550 .*\nsent TEST2\n$/, 2],
   ["through a proxy", /^true\ntrue\n$/, 2],
 ];
 

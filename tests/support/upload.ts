@@ -9,9 +9,9 @@ if (transfer !== "bdat" && transfer !== "data") throw new Error(`no transfer: ${
 
 /**
  * One chunk for the whole stream, as large as those of a file: what a source throws away is for the runtime to collect, and a program that writes fresh
- * chunks to a socket, and does nothing else, grows by more than is allowed here.
+ * chunks to a socket, and does nothing else, grows by more than is allowed here. One line in nine begins with a dot, so that every block has to change.
  */
-const CHUNK = new TextEncoder().encode(`${"x".repeat(78)}\r\n`.repeat(819));
+const CHUNK = new TextEncoder().encode(`.${"x".repeat(77)}\r\n${`${"x".repeat(78)}\r\n`.repeat(8)}`.repeat(91));
 
 function stream(length: number, onPull: () => void): ReadableStream<Uint8Array> {
   let left = length;

@@ -41,3 +41,10 @@ Deno.test("Extensions reads a line of 120,000 spaces in linear time", () => {
   const lines = (spaces: number) => [`AUTH${" ".repeat(spaces)}X${" ".repeat(spaces)}PLAIN`];
   assertEquals(new Extensions(lines(60_000)).get("AUTH"), ["X", "PLAIN"]);
 });
+
+Deno.test("Extensions reads a limit by its name, and of one that stands twice the first", () => {
+  const extensions = new Extensions(["LIMITS rcptmax=20 MAILMAX=x MAILMAX=5 RCPTMAX=30 RCPTDOMAINMAX=7=8 A B=0 C=1234567 =9"]);
+  const names = ["RCPTMAX", "MAILMAX", "RCPTDOMAINMAX", "A", "B", "C", "", "rcptmax", "D"];
+  assertEquals(names.map((name) => extensions.limit(name)), [20, undefined, 7, undefined, undefined, undefined, 9, undefined, undefined]);
+  assertEquals(new Extensions(["SIZE 5"]).limit("RCPTMAX"), undefined);
+});

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LineDecoder, Reply, ReplyDecoder, SmtpProtocolError } from "@posthorn/smtp";
+import { LineDecoder, Reply, ReplyDecoder, type ReplyDecoderOptions, SmtpProtocolError } from "@posthorn/smtp";
 import { bytes, splits, text } from "../support/splits.ts";
 
 type Plain = [code: number, ...lines: string[]];
 
-function decode(chunks: Iterable<Uint8Array>): Plain[] {
-  const decoder = new ReplyDecoder();
+function decode(chunks: Iterable<Uint8Array>, options: ReplyDecoderOptions = {}): Plain[] {
+  const decoder = new ReplyDecoder(options);
   const replies = [...chunks].flatMap((chunk) => decoder.push(chunk));
   decoder.finish();
   return replies.map(({ code, lines }) => [code, ...lines]);
@@ -40,6 +40,26 @@ Deno.test("ReplyDecoder reads text that is no UTF-8 one character an octet, so t
   for (const chunks of [[octets], Array.from(octets, (octet) => Uint8Array.of(octet))]) {
     const [[, line = ""] = [0, ""]] = decode(chunks);
     assertEquals(Array.from(line, (character) => character.charCodeAt(0)), [...octets.slice(4, -2)]);
+  }
+});
+
+Deno.test("ReplyDecoder reads text of every length alike, in ASCII, in UTF-8 and in neither", () => {
+  const latin = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+  for (let length = 0; length < 200; length++) {
+    const ascii = Array.from({ length }, (_, index) => String.fromCharCode(32 + index % 95)).join("");
+    for (const [octets, line] of [[bytes(ascii), ascii], [bytes(`${ascii}é`), `${ascii}é`], [latin(`é${ascii}`), `é${ascii}`]] as const) {
+      const whole = Uint8Array.of(...bytes("250-"), ...octets, ...bytes("\r\n250 "), ...octets, 13, 10);
+      for (const chunks of [[whole], [whole.subarray(0, 7), whole.subarray(7)]]) assertEquals(decode(chunks), [[250, line, line]]);
+    }
+  }
+});
+
+Deno.test("ReplyDecoder takes a line of its limit, whichever way it ends and however it is split", () => {
+  for (const octets of ["250 ab\n", "250 ab\r\n"]) {
+    for (const chunks of splits(bytes(octets))) assertEquals(decode(chunks, { maxLineLength: 6 }), [[250, "ab"]]);
+  }
+  for (const octets of ["250 abc\n", "250 abc\r\n", "250 ab\r\r\n"]) {
+    for (const chunks of splits(bytes(octets))) assertThrows(() => decode(chunks, { maxLineLength: 6 }), SmtpProtocolError, "more than 6 octets");
   }
 });
 
@@ -77,6 +97,15 @@ Deno.test("ReplyDecoder gives the replies before a fault, then the fault", () =>
   assert(decoder.fault !== undefined);
   assertThrows(() => decoder.push(bytes("252 c\r\n")), SmtpProtocolError, "fault");
   assertThrows(() => decoder.finish(), SmtpProtocolError, "fault");
+});
+
+Deno.test("ReplyDecoder throws at once where a line is too long and no reply came before it", () => {
+  const decoder = new ReplyDecoder({ maxLineLength: 6 });
+  assertThrows(() => decoder.push(bytes("250-a\r\n250 abc\r\n")), SmtpProtocolError, "more than 6 octets");
+  assert(decoder.fault !== undefined);
+  const other = new ReplyDecoder({ maxLineLength: 6 });
+  assertEquals(other.push(bytes("250 a\r\n250 abc\r\n")).map(({ text }) => text), ["a"]);
+  assert(other.fault !== undefined);
 });
 
 Deno.test("LineDecoder gives the lines before one that is too long, then the fault", () => {
@@ -136,10 +165,12 @@ Deno.test("ReplyDecoder keeps its replies when the chunk is used again", () => {
 
 Deno.test("ReplyDecoder keeps its replies when the chunk is a Buffer that is used again", () => {
   const decoder = new ReplyDecoder();
-  const chunk = Buffer.from("250 first\r\n");
-  const [reply] = decoder.push(chunk);
-  chunk.fill(0);
-  assertEquals(reply?.text, "first");
+  for (const text of ["first", "second".repeat(8), "third".repeat(100)]) {
+    const chunk = Buffer.from(`250 ${text}\r\n`);
+    const [reply] = decoder.push(chunk);
+    chunk.fill(0);
+    assertEquals(reply?.text, text);
+  }
 });
 
 Deno.test("LineDecoder gives the rest that no line end closed", () => {
@@ -160,6 +191,10 @@ Deno.test("Reply parses enhanced status codes, and only those that fit the code"
     assertEquals(Reply.of(550, line).enhancedCode, undefined, line);
   }
   assertEquals(Reply.of(354, "5.1.1 no").enhancedCode, undefined);
+});
+
+Deno.test("Reply takes lines as octets and as text", () => {
+  assertEquals(new Reply(250, [bytes("2.0.0 é"), "2.0.0 ok", "2.0.0", "2.0.0  ok"]).text, "é\nok\n\n ok");
 });
 
 Deno.test("Reply tests its code, and prints in one line without control characters", () => {
