@@ -76,6 +76,8 @@ class Exchange {
   #begun: Asked | undefined;
   /** Whether that is such a chunk. */
   #isInline = false;
+  /** The content behind DATA. */
+  #end: Asked | undefined;
   /** What the server said of the content: one reply, and with LMTP one for each recipient that it accepted. */
   readonly #finals: Asked[] = [];
   /** Whether the content was handed over to its end, and not refused: the server may have it, whatever becomes of the connection. */
@@ -125,13 +127,14 @@ class Exchange {
   /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */
   #tidy(error: unknown): void {
     const session = this.#session;
-    // What was written behind this one begins with RSET where that is needed, and where the session stands is its affair.
-    if (this.#transaction.turn.isFollowed) return;
-    if (session.state === "data") {
+    // After a 354 of ours, and no content: it may have been given up while it waited to be written.
+    if (this.#transaction.envelope.framing === "data" && this.#begun?.reply?.code === GO_AHEAD && this.#end?.reply === undefined) {
       if (error instanceof SmtpReplyError && error.phase === "rcpt") sendLoneDot(session);
       else session.close("The server waits for a message that will not come");
       return;
     }
+    // What was written behind this one begins with RSET where that is needed, and where the session stands is its affair.
+    if (this.#transaction.turn.isFollowed) return;
     // Behind a refused chunk a server may want RSET though no MAIL was accepted (Dovecot 2.3 does).
     const isChunkRefused = this.#isInline && isNo(this.#begun);
     if (!["mail", "rcpt", "bdat"].includes(session.state) && !(isChunkRefused && session.state === "ready")) return;
@@ -232,7 +235,7 @@ class Exchange {
       return reply;
     }
     const how = whole === undefined ? { content: open() } : { payload: whole };
-    const end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
+    const end = this.#end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
     if (whole !== undefined || quit) this.#onQueued();
     await this.#questions.settled();
     if (end.reply === undefined) throw end.error;

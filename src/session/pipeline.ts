@@ -86,6 +86,11 @@ export class Pipeline {
     return this.#failure !== undefined;
   }
 
+  /** Whether a reply is owed. */
+  get isAwaiting(): boolean {
+    return this.#awaiting.length > 0;
+  }
+
   /** What waits for its reply, or to be written, in order. */
   *[Symbol.iterator](): Generator<Task> {
     yield* this.#awaiting;

@@ -153,7 +153,8 @@ export class Session implements TaskOwner {
   /** See {@linkcode TaskOwner}. */
   verdict({ command, rule, label }: Task): "skip" | SmtpError | undefined {
     if (command.mayBeSkipped?.()) return "skip";
-    return MUST_FIT.has(command.verb) && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
+    const mustFit = MUST_FIT.has(command.verb) || (this.#state === "data" && !this.#pipeline.isAwaiting);
+    return mustFit && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
   }
 
   /** See {@linkcode TaskOwner}. */
@@ -281,7 +282,8 @@ export const RECIPIENT_REPLY = "recipient's reply";
 
 /**
  * What is no command: written where the server expects a command, it would become one. The commands before it may have failed since it was queued,
- * so its place is checked again when it is written; nothing is awaited then, and the state is exact.
+ * so its place is checked again when it is written; nothing is awaited then, and the state is exact. In the same way a command would become content
+ * where the content that it was queued behind was given up.
  */
 const MUST_FIT: ReadonlySet<string> = new Set([".", "auth response"]);
 

@@ -114,9 +114,9 @@ export class ModelServer {
     return this.connections.flatMap(({ session }) => session.riding);
   }
 
-  /** Whether the end of `message` came, on a connection that stood or not. */
-  hasEndOf(message: number): boolean {
-    return this.connections.some(({ session }) => session.ends.has(message));
+  /** How often an end of `message` came, on connections that stood or not. */
+  endsOf(message: number): number {
+    return this.connections.flatMap(({ session }) => session.ends).filter((number) => number === message).length;
   }
 
   /** The codes that were said, and left, of the end of `message`. */

@@ -28,12 +28,17 @@ export class ModelSession {
   /** Every command line. */
   readonly commands: string[] = [];
   readonly riding: number[] = [];
-  /** The messages whose end came. */
-  readonly ends: Set<number> = new Set();
+  /** The messages whose ends came, in order. */
+  readonly ends: number[] = [];
 
   constructor(server: ModelServer, connection: ModelConnection) {
     this.#server = server;
     this.#connection = connection;
+  }
+
+  /** Whether it has read all that came. */
+  get isIdle(): boolean {
+    return this.#unread === "";
   }
 
   /** Reads what came in one piece. */
@@ -79,7 +84,7 @@ export class ModelSession {
         this.#say("250 chunk ok");
       }
     } else {
-      if (isLast) this.ends.add(this.#number);
+      if (isLast) this.ends.push(this.#number);
       this.#say("503 5.5.1 no recipients", isLast ? this.#number : undefined);
     }
     return true;
@@ -151,7 +156,7 @@ export class ModelSession {
   #end(content: string, isChunk: boolean): void {
     const transaction = this.#transaction;
     const number = this.#number;
-    this.ends.add(number);
+    this.ends.push(number);
     const fault = this.#meet("content");
     const { temper } = this.#server.options;
     if (!(isChunk && fault?.staysOpen)) this.#transaction = undefined;
@@ -181,7 +186,7 @@ export class ModelSession {
     for (const line of lines) {
       const sender = /^MAIL FROM:<m(\d+)@/.exec(line)?.[1];
       if (sender !== undefined) this.riding.push(number = Number(sender));
-      if (/^BDAT \d+ LAST/.test(line)) this.ends.add(number);
+      if (/^BDAT \d+ LAST/.test(line)) this.ends.push(number);
     }
     if (this.#server.options.temper === "Haraka") { for (const _ of lines) this.#say("503 Bad sequence of commands - pipelined after end of DATA"); }
   }
