@@ -7,9 +7,10 @@ import { lmtp } from "./features/lmtp.ts";
 import { privileges } from "./features/privileges.ts";
 import { security } from "./features/security.ts";
 import { verbs } from "./features/verbs.ts";
+import { window } from "./features/window.ts";
 
 /** The rows of the matrix. A new feature is a new entry in one of these lists. */
-export const features: readonly Feature[] = [...security, ...envelope, ...content, ...chunking, ...lmtp, ...privileges, ...verbs];
+export const features: readonly Feature[] = [...security, ...envelope, ...content, ...chunking, ...lmtp, ...window, ...privileges, ...verbs];
 
 /** What a server may offer that is nothing to a client, or nothing to this one, with the reason. */
 export const nothingToDo: Readonly<Record<string, string>> = {
