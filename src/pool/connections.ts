@@ -114,7 +114,7 @@ export class Connections {
   free(member: Member, limit: number): void {
     member.load--;
     if (!this.#open.has(member)) return;
-    const reason = !member.hasRoom ? "messages" : this.#isTooMany(limit) ? "limit" : undefined;
+    const reason = !member.hasRoom ? "messages" : this.#open.size > limit ? "limit" : undefined;
     if (reason !== undefined) {
       this.#unready(member);
       if (member.load === 0) this.retire(member, reason);
@@ -153,7 +153,7 @@ export class Connections {
 
   /** Ends idle ones until there are no more than `limit`. */
   trim(limit: number): void {
-    for (const member of [...this.#ready]) if (member.load === 0 && this.#isTooMany(limit)) this.retire(member, "limit");
+    for (const member of [...this.#ready]) if (member.load === 0 && this.#open.size > limit) this.retire(member, "limit");
   }
 
   /** Ends everything at once. */
@@ -215,11 +215,6 @@ export class Connections {
     this.#unready(member);
     this.#trace({ type: "close", connection: member.id, error: member.failure });
     this.#observer.onGone();
-  }
-
-  /** Those that are ended already do not count: their places are only kept until they are gone. */
-  #isTooMany(limit: number): boolean {
-    return this.#openings.size + this.#open.size > limit;
   }
 
   #makeReady(member: Member): void {

@@ -121,7 +121,6 @@ export class Dispatcher {
 
   /** Ends everything at once. */
   close(): void {
-    if (this.#phase === "closed") return;
     this.#phase = "closed";
     const jobs = this.#waiting.drain();
     this.#connections.close();
@@ -190,25 +189,31 @@ export class Dispatcher {
     job.reject(error);
   }
 
-  /** What is to be sent again needs a connection that is newer than its loss; where there is no room for one, one that is idle has to go. */
-  #makeRoomForRetries(): void {
+  /** Whether what is to be sent again waits for a connection that is newer than its loss, and none is to come. */
+  get #needsFresh(): boolean {
     const { after } = this.#waiting.firstRetry ?? {};
+    return after !== undefined && this.#connections.countAfter(after) === 0;
+  }
+
+  /** Where there is no room for the fresh connection that is needed, one that is idle has to go. */
+  #makeRoomForRetries(): void {
     const { total, ending } = this.#connections;
-    if (after === undefined || ending > 0 || total < this.#pace.limit || this.#connections.countAfter(after) > 0) return;
-    this.#connections.retireOne("fresh");
+    if (ending === 0 && total >= this.#settings.maxConnections && this.#needsFresh) this.#connections.retireOne("fresh");
   }
 
   /** Opens as many connections as there is work for. */
   #openMore(): void {
     if (this.#phase === "closed" || this.#pace.isPaused || this.#waiting.length === 0) return;
+    const { maxConnections } = this.#settings;
     const { capacity, opening, next } = this.#connections;
     const { queued, retries, firstRetry } = this.#waiting;
+    // One that is lost may be replaced whatever the pace.
+    const limit = this.#needsFresh ? Math.min(maxConnections, Math.max(this.#pace.limit, this.#connections.total + 1)) : this.#pace.limit;
     const forQueued = next === undefined ? Math.ceil(queued / capacity) - opening : 0;
     const forRetries = firstRetry?.after === undefined ? 0 : Math.ceil(retries / capacity) - this.#connections.countAfter(firstRetry.after);
-    let wanted = Math.max(forQueued, forRetries);
-    if (wanted <= 0 || this.#connections.total >= this.#pace.limit) return;
-    if (this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - opening);
-    for (; wanted > 0 && this.#connections.total < this.#pace.limit; wanted--) this.#connections.openOne();
+    let wanted = Math.min(Math.max(forQueued, forRetries), limit - this.#connections.total);
+    if (wanted > 0 && this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - opening);
+    for (; wanted > 0; wanted--) this.#connections.openOne();
   }
 
   /** Those that stand go on with all that is not bound to a new one; where none does, there is hope for some rounds, if the error leaves any. */
@@ -222,7 +227,9 @@ export class Dispatcher {
 
   /** The server asked for less. */
   #tooMuch(why: unknown): void {
-    if (this.#slowDown(this.#connections.total >> 1, true, why)) this.#connections.trim(this.#pace.limit);
+    // One that said 421 has ended, and was in use all the same.
+    const inUse = Math.max(this.#connections.total, Math.ceil((this.#underWay + 1) / this.#connections.capacity));
+    if (this.#slowDown(inUse >> 1, true, why)) this.#connections.trim(this.#pace.limit);
   }
 
   /** Whether it is the first word of it since the last pause. */

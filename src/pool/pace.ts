@@ -9,6 +9,8 @@ import type { Clock } from "../session/clock.ts";
 const PAUSE = 250;
 /** The longest. */
 const MAX_PAUSE = 30_000;
+/** For how long nothing was too much, in milliseconds, before there may be one connection more whatever was taken: what there is may be stuck. */
+const RECOVERY = 30_000;
 /** Messages that must be taken on each connection before there may be one more: asked too often, a server that has a limit says no too often. */
 const GROWTH = 10;
 
@@ -27,6 +29,8 @@ export class Pace {
   #limit: number;
   #failures = 0;
   #successes = 0;
+  /** Since when the limit has been what it is. */
+  #since = 0;
   #isHolding = false;
   #cancel: (() => void) | undefined;
 
@@ -37,6 +41,12 @@ export class Pace {
 
   /** Connections at most. */
   get limit(): number {
+    const { max, clock } = this.#options;
+    if (this.#limit < max) {
+      const steps = Math.floor((clock.now() - this.#since) / RECOVERY);
+      this.#limit = Math.min(max, this.#limit + steps);
+      this.#since += steps * RECOVERY;
+    }
     return this.#limit;
   }
 
@@ -60,6 +70,7 @@ export class Pace {
     const { clock, random, onResume } = this.#options;
     this.#limit = Math.max(1, Math.min(this.#limit, limit));
     this.#successes = 0;
+    this.#since = clock.now();
     this.#isHolding = isHolding;
     const pause = Math.min(MAX_PAUSE, PAUSE * 2 ** this.#failures++) * (0.5 + random() / 2);
     this.#cancel = clock.schedule(() => {
@@ -74,6 +85,7 @@ export class Pace {
     this.#failures = 0;
     if (this.#limit === this.#options.max || ++this.#successes < GROWTH * this.#limit) return false;
     this.#successes = 0;
+    this.#since = this.#options.clock.now();
     this.#limit++;
     return true;
   }
