@@ -219,7 +219,7 @@ export class Dispatcher {
   /** Those that stand go on with all that is not bound to a new one; where none does, there is hope for some rounds, if the error leaves any. */
   #onOpenFailed(error: unknown): void {
     const { open, opening } = this.#connections;
-    if (this.#slowDown(open, false, error)) this.#failedRounds++;
+    if (this.#slowDown(open + opening, false, error)) this.#failedRounds++;
     const isHopeful = error instanceof SmtpError && error.transient && this.#failedRounds < MAX_ROUNDS;
     if (isHopeful || opening > 0) return;
     for (const job of open > 0 ? this.#waiting.drainRetries() : this.#waiting.drain()) this.#reject(job, error);

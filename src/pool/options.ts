@@ -75,7 +75,7 @@ export interface PoolSettings {
 export function resolvePoolOptions(target: string | URL | ConnectOptions, options: PoolOptions): PoolSettings {
   const given: PoolOptions = own(options);
   const isUrl = typeof target === "string" || target instanceof URL;
-  const connect: ConnectOptions = { ...(isUrl ? optionsOfUrl(target) : own(target)), ...own(given.connect ?? {}) };
+  const connect: ConnectOptions = own({ ...(isUrl ? optionsOfUrl(target) : own(target)), ...own(given.connect ?? {}) });
   if (connect.socket !== undefined) throw new TypeError("Cannot use socket in a pool as each connection must have one of its own: dial opens them");
   const { clock } = resolveOptions(connect);
   const { queueTimeout, idleTimeout = 30_000, rateLimit } = given;

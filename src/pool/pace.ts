@@ -62,13 +62,14 @@ export class Pace {
 
   /**
    * Slows down to `limit` connections; `isHolding`: and begins no message meanwhile. The length of the pause, or `undefined` where one is under way: what
-   * was begun before it tells nothing new.
+   * was begun before it tells nothing new, but for how many connections there can be.
    */
   slowDown(limit: number, isHolding: boolean): number | undefined {
-    if (this.isPaused && (this.#isHolding || !isHolding)) return undefined;
+    const isKnown = this.isPaused && (this.#isHolding || !isHolding);
+    if (!isKnown || !isHolding) this.#limit = Math.max(1, Math.min(this.#limit, limit));
+    if (isKnown) return undefined;
     this.clear();
     const { clock, random, onResume } = this.#options;
-    this.#limit = Math.max(1, Math.min(this.#limit, limit));
     this.#successes = 0;
     this.#since = clock.now();
     this.#isHolding = isHolding;

@@ -264,3 +264,39 @@ Deno.test("SmtpPool.stats counts what became of every message", async () => {
   await pool.drain();
   assertEquals([pool.stats().failed, clock.pending], [3, 0]);
 });
+
+Deno.test("SmtpPool with a window gives a connection several messages at once, before it opens another", async () => {
+  const server = new PoolServer();
+  await using pool = new SmtpPool(server.options(), { maxConnections: 3, window: 4 });
+  await Promise.all(Array.from({ length: 8 }, (_, index) => pool.send(saying(`${index}`))));
+  assertEquals(server.shares, [8]);
+  await Promise.all(Array.from({ length: 200 }, (_, index) => pool.send(saying(`more ${index}`))));
+  assertEquals([server.peak, new Set(server.messages).size, server.messages.length], [3, 208, 208]);
+});
+
+Deno.test("SmtpPool with a window sends all again that a connection had not begun when it was lost", async () => {
+  const server = new PoolServer((command, peer) => {
+    if (peer.id > 1 || peer.messages.length < 2 || !command.startsWith("MAIL")) return undefined;
+    peer.end();
+    return null;
+  });
+  await using pool = new SmtpPool(server.options(), { maxConnections: 1, window: 4 });
+  await Promise.all(Array.from({ length: 8 }, (_, index) => pool.send(saying(`${index}`))));
+  assertEquals([server.shares, pool.stats().retried, server.peak], [[2, 6], 6, 1]);
+  assertEquals(new Set(server.messages).size, 8);
+});
+
+Deno.test("SmtpPool inherits no option", async () => {
+  const server = new PoolServer();
+  const stopped = AbortSignal.abort();
+  Object.defineProperty(Object.prototype, "signal", { value: stopped, configurable: true });
+  try {
+    const pool = new SmtpPool(server.options());
+    const sending = pool.send(saying("1"), { signal: undefined });
+    await sending;
+    await pool.drain();
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "signal");
+  }
+  assertEquals(server.messages.length, 1);
+});

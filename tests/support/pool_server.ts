@@ -71,7 +71,8 @@ export class Peer {
     const answer = this.#server.answer(command, this);
     const reply = answer === undefined ? this.#usual(command) : answer;
     if (reply !== null) this.say(reply);
-    if (command === "." && reply?.startsWith("2")) this.messages.push(this.#content ?? "");
+    // A lone dot is what a client says where nobody was left to send to (RFC 2920 section 3.1).
+    if (command === "." && reply?.startsWith("2") && this.#content) this.messages.push(this.#content);
     if (reply?.startsWith("421") || (command === "QUIT" && reply !== null)) this.end();
     else if (command === "DATA" && reply?.startsWith("354")) this.#content = "";
   }
