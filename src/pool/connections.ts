@@ -127,7 +127,8 @@ export class Connections {
   /** Ends `member`, which carries nothing, with QUIT. */
   retire(member: Member, reason: RetireReason): void {
     const { id, client } = member;
-    this.#open.delete(member);
+    // Whoever listens to what is done with one may have ended them all.
+    if (!this.#open.delete(member)) return;
     this.#unready(member);
     this.#ending.add(client);
     this.#trace({ type: "retire", connection: id, reason });

@@ -173,7 +173,7 @@ export class Dispatcher {
     if (error instanceof SmtpError && asksForLess(error)) this.#tooMuch(error);
     else if (error instanceof SmtpReplyError) this.#speedUp();
     this.#checkWindow(member);
-    if (this.#phase !== "closed" && mayRetry(job, error)) {
+    if (!this.#isClosed && mayRetry(job, error)) {
       this.#counts.retried++;
       job.after = member.endedAt ?? this.#connections.lastId;
       this.#waiting.add(job);
@@ -187,6 +187,10 @@ export class Dispatcher {
     if (error instanceof SmtpReplyError) this.#counts.refused++;
     else this.#counts.failed++;
     job.reject(error);
+  }
+
+  get #isClosed(): boolean {
+    return this.#phase === "closed";
   }
 
   /** Whether what is to be sent again waits for a connection that is newer than its loss, and none is to come. */
@@ -203,7 +207,7 @@ export class Dispatcher {
 
   /** Opens as many connections as there is work for. */
   #openMore(): void {
-    if (this.#phase === "closed" || this.#pace.isPaused || this.#waiting.length === 0) return;
+    if (this.#isClosed || this.#pace.isPaused || this.#waiting.length === 0) return;
     const { maxConnections } = this.#settings;
     const { capacity, opening, next } = this.#connections;
     const { queued, retries, firstRetry } = this.#waiting;
@@ -213,7 +217,8 @@ export class Dispatcher {
     const forRetries = firstRetry?.after === undefined ? 0 : Math.ceil(retries / capacity) - this.#connections.countAfter(firstRetry.after);
     let wanted = Math.min(Math.max(forQueued, forRetries), limit - this.#connections.total);
     if (wanted > 0 && this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - opening);
-    for (; wanted > 0; wanted--) this.#connections.openOne();
+    // A dialer may close the pool.
+    for (; wanted > 0 && !this.#isClosed; wanted--) this.#connections.openOne();
   }
 
   /** Those that stand go on with all that is not bound to a new one; where none does, there is hope for some rounds, if the error leaves any. */

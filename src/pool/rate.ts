@@ -2,6 +2,7 @@
 import type { MessageBody } from "../body.ts";
 import type { Message } from "../message.ts";
 import type { Clock } from "../session/clock.ts";
+import { MAX_TIMEOUT } from "../session/timeouts.ts";
 import { encodeText } from "../wire/text.ts";
 import type { RateLimit } from "./options.ts";
 
@@ -73,7 +74,7 @@ export class Rate {
     this.#cancel = this.#clock.schedule(() => {
       this.#cancel = undefined;
       this.#onReady();
-    }, Math.ceil(wait));
+    }, Math.min(MAX_TIMEOUT, Math.ceil(wait)));
     return 0;
   }
 

@@ -186,3 +186,41 @@ Deno.test("SmtpPool.close while a dialer is at work closes the socket that it br
   await pool.drain();
   await checkEnd(pool, server, clock);
 });
+
+Deno.test("SmtpPool.close called from a dialer opens nothing more", async () => {
+  const server = new PoolServer((command, peer) => command.startsWith("MAIL") && peer.id <= 8 ? "421 bye" : undefined);
+  const clock = new FakeClock();
+  const dial: typeof server.dial = (options) => {
+    if (server.dialled >= 8) pool.close();
+    return server.dial(options);
+  };
+  const pool = new SmtpPool({ ...server.options({ clock }), dial }, { maxConnections: 8 });
+  const sending = Array.from({ length: 8 }, () => rejection(pool.send(saying("1"))));
+  await settled();
+  // All are to be sent again, for which four connections would be opened at once.
+  assertEquals([pool.stats().queued, pool.stats().connections.limit], [8, 4]);
+  await clock.advance(250);
+  for (const error of await Promise.all(sending)) assertInstanceOf(error, SmtpConnectionError);
+  await pool.drain();
+  assertEquals(server.dialled, 9);
+  await checkEnd(pool, server, clock);
+});
+
+Deno.test("SmtpPool.close called from its trace while idle connections are ended tells each end once", async () => {
+  const server = new PoolServer();
+  const clock = new FakeClock();
+  const closed: number[] = [];
+  const pool = new SmtpPool(server.options({ clock }), {
+    maxConnections: 3,
+    idleTimeout: 1_000,
+    trace: (event) => {
+      if (event.type === "close") closed.push(event.connection);
+      if (event.type === "retire") pool.close();
+    },
+  });
+  await Promise.all([1, 2, 3].map((index) => pool.send(saying(`${index}`))));
+  await clock.advance(1_000);
+  await pool.drain();
+  assertEquals(closed.sort(), [1, 2, 3]);
+  await checkEnd(pool, server, clock);
+});

@@ -78,3 +78,20 @@ Deno.test("SmtpPool waits with one timer for a rate, and opens no more connectio
   await pool.drain();
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("SmtpPool waits no longer at once than a timer can", async () => {
+  const clock = new FakeClock();
+  const waits: number[] = [];
+  const schedule = (callback: () => void, milliseconds: number) => {
+    waits.push(milliseconds);
+    return clock.schedule(callback, milliseconds);
+  };
+  const server = new PoolServer();
+  const pool = new SmtpPool(server.options({ clock: { now: () => clock.now(), schedule } }), { rateLimit: { messages: 1e-9 } });
+  const sending = Promise.allSettled([1, 2].map((index) => pool.send(saying(`${index}`))));
+  await settled();
+  assertEquals([Math.max(...waits), server.messages.length], [2 ** 31 - 1, 1]);
+  pool.close();
+  await sending;
+  await pool.drain();
+});
