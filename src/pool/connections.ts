@@ -9,6 +9,7 @@
  */
 import { connect } from "../client.ts";
 import type { SmtpClient } from "../client.ts";
+import { SmtpConnectionError } from "../errors.ts";
 import { Member } from "./member.ts";
 import { type PoolSettings, traceOf } from "./options.ts";
 import { emitOfPool, type RetireReason } from "./trace.ts";
@@ -21,6 +22,8 @@ export interface ConnectionsObserver {
   onGone(): void;
   /** One could not be opened. */
   onOpenFailed(error: unknown): void;
+  /** One was lost with the first message that it was given: that is as good as refused. */
+  onUseless(error: unknown): void;
 }
 
 /** See the head of the file. */
@@ -120,8 +123,7 @@ export class Connections {
       if (member.load === 0) this.retire(member, reason);
       return;
     }
-    if (member.load > this.#refillAt || member.isReady) return;
-    this.#makeReady(member);
+    if (member.load <= this.#refillAt) this.#makeReady(member);
   }
 
   /** Ends `member`, which carries nothing, with QUIT. */
@@ -214,13 +216,17 @@ export class Connections {
     if (!this.#open.delete(member)) return;
     member.endedAt = this.#lastId;
     this.#unready(member);
-    this.#trace({ type: "close", connection: member.id, error: member.failure });
+    const { failure, isProven, load } = member;
+    this.#trace({ type: "close", connection: member.id, error: failure });
+    const isLost = failure instanceof SmtpConnectionError && (failure.kind === "disconnected" || failure.kind === "timeout");
+    // A server that says 421 tells the message why, and that is heard there.
+    if (isLost && failure.reply === undefined && load > 0 && !isProven) this.#observer.onUseless(failure);
     this.#observer.onGone();
   }
 
   #makeReady(member: Member): void {
+    if (!member.isReady) this.#ready.push(member);
     member.isReady = true;
-    this.#ready.push(member);
     if (member.load > 0) return;
     const { clock, idleTimeout } = this.#settings;
     member.idleSince = clock.now();

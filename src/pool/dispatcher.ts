@@ -65,6 +65,7 @@ export class Dispatcher {
       },
       onGone: pump,
       onOpenFailed: (error) => this.#onOpenFailed(error),
+      onUseless: (error) => this.#refusedOne(error),
     });
     this.#pace = new Pace({ max: maxConnections, clock, random, onResume: pump });
     this.#rate = rateLimit && new Rate(rateLimit, clock, pump);
@@ -159,6 +160,7 @@ export class Dispatcher {
   #onSent(job: Job, member: Member, result: SendResult): void {
     this.#underWay--;
     this.#counts.sent++;
+    member.isProven = true;
     const less = result.rejected.length === 0 ? undefined : result.rejected.find(({ reply }) => asksForLess(reply));
     if (less === undefined) this.#speedUp();
     else this.#tooMuch(less.reply);
@@ -171,7 +173,10 @@ export class Dispatcher {
   #onFailed(job: Job, member: Member, error: unknown): void {
     this.#underWay--;
     if (error instanceof SmtpError && asksForLess(error)) this.#tooMuch(error);
-    else if (error instanceof SmtpReplyError) this.#speedUp();
+    else if (error instanceof SmtpReplyError) {
+      member.isProven = true;
+      this.#speedUp();
+    }
     this.#checkWindow(member);
     if (!this.#isClosed && mayRetry(job, error)) {
       this.#counts.retried++;
@@ -224,10 +229,15 @@ export class Dispatcher {
   /** Those that stand go on with all that is not bound to a new one; where none does, there is hope for some rounds, if the error leaves any. */
   #onOpenFailed(error: unknown): void {
     const { open, opening } = this.#connections;
-    if (this.#slowDown(open + opening, false, error)) this.#failedRounds++;
+    if (this.#refusedOne(error)) this.#failedRounds++;
     const isHopeful = error instanceof SmtpError && error.transient && this.#failedRounds < MAX_ROUNDS;
     if (isHopeful || opening > 0) return;
     for (const job of open > 0 ? this.#waiting.drainRetries() : this.#waiting.drain()) this.#reject(job, error);
+  }
+
+  /** There was no connection to be had beyond those that there are. */
+  #refusedOne(error: unknown): boolean {
+    return this.#slowDown(this.#connections.open + this.#connections.opening, false, error);
   }
 
   /** The server asked for less. */

@@ -21,6 +21,8 @@ export class Member {
   #transactions = 0;
   /** Whether it is among those that wait for messages. */
   isReady = false;
+  /** Whether the server has answered a message on it. */
+  isProven = false;
   /** Since when nobody has needed it, by the clock. */
   idleSince = 0;
   /** When it ended: the number of the newest connection by then. */

@@ -51,6 +51,7 @@ async function storm(seed: number): Promise<void> {
     idleTimeout: some(5_000),
     ...(random() < 0.5 && { queueTimeout: some(20_000) }),
     ...(random() < 0.3 && { rateLimit: { messages: some(50) } }),
+    ...(random() < 0.3 && { window: some(8) }),
     random,
   };
   const timeouts = { greeting: 3_000, command: 2_000, mail: 2_000, rcpt: 2_000, data: 2_000, final: 4_000 };

@@ -211,6 +211,24 @@ Deno.test("SmtpPool tells all who wait when a dialer of the caller's own finds a
   await pool.drain();
 });
 
+Deno.test("SmtpPool takes connections that come to nothing for refused ones, and does not open them as fast as it can", async () => {
+  const server = new PoolServer((command, peer) => {
+    if (command.startsWith("MAIL")) peer.end();
+    return command.startsWith("MAIL") ? null : undefined;
+  });
+  const { pool, clock, pauses } = paced(server, { maxConnections: 2 });
+  const errors = Array.from({ length: 4 }, () => rejection(pool.send(saying("1"))));
+  await settled();
+  assertEquals(server.dialled, 2);
+  for (let index = 0; index < 7; index++) await clock.advance(pauses.at(-1) ?? 0);
+  for (const error of await Promise.all(errors)) assertInstanceOf(error, SmtpConnectionError);
+  // Twice for each, two of them at once in the beginning.
+  assertEquals([server.dialled, pauses.map(Math.round)], [8, [250, 500, 1000, 2000, 4000, 8000, 16000]]);
+  await clock.advance(16_000);
+  await pool.drain();
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("SmtpPool does not wait for ever with what needs a fresh connection when there is none to be had", async () => {
   const server = new PoolServer((command, peer) =>
     command.startsWith("MAIL") && peer.id === 1 ? "421 4.3.2 bye" : peer.id === 2 && command === "." ? null : undefined

@@ -99,6 +99,22 @@ Deno.test("SmtpPool ends a connection that nobody has needed for as long as idle
   await pool.drain();
 });
 
+Deno.test("SmtpPool with a window ends an idle connection too", async () => {
+  const server = new PoolServer();
+  const clock = new FakeClock();
+  const pool = new SmtpPool(server.options({ clock }), { window: 4, idleTimeout: 10_000 });
+  await clock.advance(100_000);
+  for (let round = 0; round < 2; round++) await Promise.all(["1", "2", "3"].map((text) => pool.send(saying(text))));
+  await clock.advance(9_999);
+  assertEquals(server.open.length, 1);
+  await pool.send(saying("4"));
+  await clock.advance(9_999);
+  assertEquals(server.open.length, 1);
+  await clock.advance(1);
+  assertEquals(server.open.length, 0);
+  await pool.drain();
+});
+
 for (const farewell of ["421 4.4.2 idle for too long", undefined]) {
   const how = farewell === undefined ? "without a word" : "with 421";
   Deno.test(`SmtpPool notices an idle connection that the server ends ${how}, and neither retries nor slows down`, async () => {

@@ -76,6 +76,7 @@ Deno.test("SmtpPool takes a message out of the queue at once when its signal fir
   assertEquals([pool.stats().queued, server.open.length], [1, 1]);
   assertInstanceOf(await rejection(pool.send(saying("too late"), { signal })), SmtpConnectionError);
   await clock.advance(1_000);
+  await clock.advance(250);
   await Promise.all([sending, kept]);
   assertEquals(server.messages, ["0\r\n", "kept\r\n"]);
   await pool.drain();
@@ -133,6 +134,7 @@ Deno.test("SmtpPool is not starved by a connection that is stuck: the others go 
   await Promise.all(Array.from({ length: 20 }, (_, index) => pool.send(saying(`${index}`))));
   assertEquals([server.messages.length, server.peak], [20, 2]);
   await clock.advance(60_000);
+  await clock.advance(250);
   await stuck;
   assertEquals([server.messages.length, server.peak], [21, 2]);
   await pool.drain();
@@ -148,8 +150,9 @@ Deno.test("SmtpPool goes on after its only connection was stuck, and after one t
   const sending = Promise.all(["1", "2", "3"].map((text) => pool.send(saying(text))));
   await settled();
   await clock.advance(1_000);
-  await clock.advance(2_000);
   await clock.advance(125);
+  await clock.advance(2_000);
+  await clock.advance(250);
   await sending;
   assertEquals([server.shares, pool.stats().retried, server.peak], [[0, 0, 3], 1, 1]);
   await pool.drain();

@@ -93,8 +93,9 @@ conversations(
   },
 );
 
+/** The second message of the first connection is lost with it. */
 const lostOnce: Answer = (command, peer) => {
-  if (peer.id > 1 || !command.startsWith("MAIL")) return undefined;
+  if (peer.id > 1 || peer.messages.length === 0 || !command.startsWith("MAIL")) return undefined;
   peer.end();
   return null;
 };
@@ -124,15 +125,16 @@ for (
   Deno.test(`SmtpPool sends ${what} again`, async () => {
     const server = new PoolServer(lostOnce);
     await using pool = new SmtpPool(server.options());
+    await pool.send(saying("first"));
     await pool.send({ ...saying(""), body: body() });
-    assertEquals([server.messages, pool.stats().retried], [["hello\r\n"], 1]);
+    assertEquals([server.messages, pool.stats().retried], [["first\r\n", "hello\r\n"], 1]);
   });
 }
 
 for (const [what, isSentAgain] of [["a stream", false], ["a function that opens a stream", true]] as const) {
   Deno.test(`SmtpPool ${isSentAgain ? "sends" : "does not send"} ${what} again that was lost in its middle`, async () => {
     const server = new PoolServer((command, peer) => {
-      if (command === "DATA" && peer.id === 1) setTimeout(() => peer.end(), 0);
+      if (command === "DATA" && peer.id === 1 && peer.messages.length > 0) setTimeout(() => peer.end(), 0);
       return undefined;
     });
     let opened = 0;
@@ -148,6 +150,7 @@ for (const [what, isSentAgain] of [["a stream", false], ["a function that opens 
       }, { highWaterMark: 0 });
     };
     await using pool = new SmtpPool(server.options());
+    await pool.send(saying("first"));
     const sending = pool.send({ ...saying(""), body: isSentAgain ? open : open() });
     if (isSentAgain) assertEquals((await sending).accepted.length, 1);
     else assertEquals(facts(await rejection(sending)).delivery, "not-sent");
@@ -221,6 +224,7 @@ Deno.test("SmtpPool sends again, on a fresh connection, what a server that has f
   const sending = pool.send(saying("1"));
   await settled();
   await clock.advance(1_000);
+  await clock.advance(250);
   assertEquals((await sending).accepted.length, 1);
   assertEquals([server.dialled, pool.stats().retried], [2, 1]);
   await pool.drain();
