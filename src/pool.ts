@@ -91,7 +91,13 @@ export class SmtpPool implements AsyncDisposable {
   sendAll(messages: Messages, options: PoolSendAllOptions = {}): AsyncGenerator<SendOutcome, void, undefined> {
     const { signal, key } = options;
     const { maxConnections, window } = this.#settings;
-    const send = async (message: Message, withdrawn: AbortSignal) => await this.#add(message, key?.(message), signal, withdrawn);
+    const send = (message: Message, withdrawn: AbortSignal): Promise<SendResult> => {
+      try {
+        return this.#add(message, key?.(message), signal, withdrawn);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
     return sendInOrder(messages, { limit: READ_AHEAD * maxConnections * window, signal, send });
   }
 

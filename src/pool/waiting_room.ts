@@ -117,7 +117,8 @@ export class WaitingRoom {
   #left(job: Job): void {
     job.place = undefined;
     if (job.signal !== undefined) this.#unlisten(job.signal, job);
-    if (job.withdrawn !== undefined) this.#unlisten(job.withdrawn, job);
+    // It fires when `sendAll` is done, and is nobody else's: one listener stays for all its messages.
+    if (job.withdrawn !== undefined) this.#signals.get(job.withdrawn)?.jobs.delete(job);
   }
 
   #listen(signal: AbortSignal, job: Job): void {
@@ -125,10 +126,11 @@ export class WaitingRoom {
     if (known !== undefined) return void known.jobs.add(job);
     const jobs = new Set([job]);
     const onAbort = () => {
+      this.#signals.delete(signal);
       const error = () => new SmtpConnectionError("aborted", "The message was aborted before its turn", { phase: "local", cause: signal.reason });
       for (const job of [...jobs]) if (job.place !== undefined) this.#giveUp(job, error());
     };
-    signal.addEventListener("abort", onAbort);
+    signal.addEventListener("abort", onAbort, { once: true });
     this.#signals.set(signal, { jobs, onAbort });
   }
 
