@@ -125,7 +125,7 @@ export class SmtpPool implements AsyncDisposable {
 
   #add(message: Message, key: string | undefined, signal: AbortSignal | undefined, withdrawn: AbortSignal | undefined): Promise<SendResult> {
     return new Promise((resolve, reject) => {
-      const job = { message, key, signal, withdrawn, resolve, reject, place: undefined, after: undefined, due: 0 };
+      const job = { message, key, signal, withdrawn, resolve, reject, place: undefined, after: undefined, window: 1, due: 0 };
       // What `sendAll` has waiting is bounded by how far it reads ahead.
       this.#dispatcher.add(job, withdrawn === undefined);
     });

@@ -24,7 +24,7 @@ import type { PoolStats } from "./stats.ts";
 import { emitOfPool } from "./trace.ts";
 import { asksForLess, mayRetry } from "./verdict.ts";
 import { WaitingRoom } from "./waiting_room.ts";
-import { windowOf } from "./window.ts";
+import { hasWindowFailed } from "./window.ts";
 
 /** Rounds of openings, all of which fail while no connection stands, before what waits is told: a server that starts anew is back by then. */
 const MAX_ROUNDS = 4;
@@ -147,6 +147,7 @@ export class Dispatcher {
   #give(job: Job, member: Member): void {
     this.#waiting.take(job);
     this.#underWay++;
+    job.window = this.#window;
     member.give(job.message);
     this.#connections.settleLoad(member);
     const message = this.#rate?.take(job.message) ?? job.message;
@@ -178,7 +179,7 @@ export class Dispatcher {
       this.#speedUp();
     }
     this.#checkWindow(member);
-    if (!this.#isClosed && mayRetry(job, error)) {
+    if (!this.#isClosed && mayRetry(job, error, hasWindowFailed(member.client, job.window))) {
       this.#counts.retried++;
       job.after = member.endedAt ?? this.#connections.lastId;
       this.#waiting.add(job);
@@ -260,7 +261,7 @@ export class Dispatcher {
   }
 
   #checkWindow({ client, id }: { readonly client: SmtpClient; readonly id: number }): void {
-    if (this.#window === 1 || windowOf(client, this.#window) === this.#window) return;
+    if (!hasWindowFailed(client, this.#window)) return;
     this.#window = 1;
     this.#connections.narrow();
     emitOfPool(this.#settings.trace, { type: "window-failed", connection: id });

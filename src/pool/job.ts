@@ -16,6 +16,8 @@ export interface Job {
   place: "queue" | "retries" | undefined;
   /** `undefined` until it is to be sent again; then the number of the newest connection by then, since a newer one must carry it. */
   after: number | undefined;
+  /** The window of the connection that it was given to, as it was then. */
+  window: number;
   /** When it has waited too long, by the clock. */
   due: number;
 }

@@ -2,12 +2,17 @@
 import { SmtpConnectionError, SmtpError, SmtpReplyError, SmtpUnsupportedError } from "../errors.ts";
 import type { Job } from "./job.ts";
 
+/** What servers say to commands that they did not expect so early: unknown, or out of turn. */
+const OUT_OF_TURN: readonly number[] = [500, 502, 503];
+
 /**
  * Whether `job` may be sent once more: it is surely not sent, what befell it is a matter of the connection and not of the message, it was not sent again
- * before, somebody waits for it, and its content is still there.
+ * before, somebody waits for it, and its content is still there. Where the window has failed on its connection, so is what was out of turn there.
  */
-export function mayRetry(job: Job, error: unknown): boolean {
-  if (job.after !== undefined || !(error instanceof SmtpError) || error.delivery !== "not-sent" || !isOfConnection(error)) return false;
+export function mayRetry(job: Job, error: unknown, hasWindowFailed: boolean): boolean {
+  if (job.after !== undefined || !(error instanceof SmtpError) || error.delivery !== "not-sent") return false;
+  const isOfWindow = hasWindowFailed && OUT_OF_TURN.includes(error.code ?? 0);
+  if (!isOfConnection(error) && !isOfWindow) return false;
   if (job.signal?.aborted || job.withdrawn?.aborted) return false;
   // A stream that nobody has begun to read is still whole.
   const { body } = job.message;
