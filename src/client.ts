@@ -64,6 +64,7 @@ export interface Transmission extends SendOptions {
   readonly withdrawn?: AbortSignal;
 }
 
+let closeWindow: (client: SmtpClient) => void;
 let hasWindowFailed: (client: SmtpClient) => boolean;
 let mayRedial: (client: SmtpClient, redial: (signal: AbortSignal | undefined) => Promise<SmtpClient>) => void;
 let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promise<SendResult>;
@@ -101,6 +102,7 @@ export class SmtpClient implements AsyncDisposable {
   static {
     transmit = (client, message, how) => client.#transmit(message, how);
     hasWindowFailed = (client) => client.#turns.hasFailed;
+    closeWindow = (client) => client.#turns.fail();
     mayRedial = (client, redial) => client.#redial = redial;
   }
 
@@ -345,5 +347,5 @@ function nameOf(localAddress: string | undefined): string {
   return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
 }
 
-/** For {@linkcode connect} and the pool: sends one message of many, tells whether the server has failed at a window, lets a connection be replaced. */
-export { hasWindowFailed, mayRedial, transmit };
+/** For {@linkcode connect} and the pool: one message of many, whether the server has failed at a window, none from now on, another connection. */
+export { closeWindow, hasWindowFailed, mayRedial, transmit };
