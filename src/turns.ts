@@ -17,6 +17,9 @@ export interface TurnOptions {
 /** Octets of the turns under way at once at most, apart from one that has more by itself: what stands in memory, and may be lost in doubt. */
 const MAX_OCTETS = 1_048_576;
 
+/** No options, not even those that somebody has put into the prototype of all objects. */
+const NO_OPTIONS: TurnOptions = Object.create(null);
+
 /**
  * Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. Where a
  * window is open, the next turn begins as soon as the one before has queued the last of its commands.
@@ -45,7 +48,7 @@ export class Turns {
    *
    * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then.
    */
-  take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = {}): Promise<T> {
+  take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = NO_OPTIONS): Promise<T> {
     return new Promise((resolve, reject) => {
       const { signal, withdrawn } = options;
       const onAbort = () => {

@@ -150,7 +150,7 @@ export class Dispatcher {
     this.#connections.settleLoad(member);
     const message = this.#rate?.take(job.message) ?? job.message;
     const { signal, withdrawn } = job;
-    transmit(member.client, message, { signal, window: this.#window, ...(withdrawn && { withdrawn }) }).then(
+    transmit(member.client, message, { signal, withdrawn, window: this.#window, quit: false }).then(
       (result) => this.#onSent(job, member, result),
       (error) => this.#onFailed(job, member, error),
     );
