@@ -99,8 +99,8 @@ export class SmtpClient implements AsyncDisposable {
   readonly #protocol: Protocol;
   /** Opens another connection of the same kind, where that is known; used at most once. */
   #redial: ((signal: AbortSignal | undefined) => Promise<SmtpClient>) | undefined;
-  /** Whether the caller has no more use for it. */
-  #isOver = false;
+  /** Fires when the caller has no more use for it. */
+  readonly #over = new AbortController();
 
   static {
     transmit = (client, message, how) => client.#transmit(message, how);
@@ -256,7 +256,7 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Closes the socket at once; whatever is under way rejects with an {@linkcode SmtpConnectionError} of kind `closed`. */
   close(): void {
-    this.#isOver = true;
+    this.#over.abort();
     this.connection.close();
   }
 
@@ -281,7 +281,7 @@ export class SmtpClient implements AsyncDisposable {
         try {
           return await runTransaction(message, { session: sessionOf(this.connection), turn, quit, signal });
         } catch (error) {
-          if (this.#isOver || signal?.aborted || !isWindowFailure(turn, error)) throw error;
+          if (this.#over.signal.aborted || signal?.aborted || !isWindowFailure(turn, error)) throw error;
           this.#turns.fail();
           await turn.retake();
         }
@@ -293,10 +293,10 @@ export class SmtpClient implements AsyncDisposable {
   async #replace(signal: AbortSignal | undefined): Promise<void> {
     const redial = this.#redial;
     this.#redial = undefined;
-    if (redial === undefined || this.#isOver) return;
-    const fresh = await redial(signal);
+    if (redial === undefined || this.#over.signal.aborted) return;
+    const fresh = await redial(AbortSignal.any([this.#over.signal, ...(signal === undefined ? [] : [signal])]));
     this.#connection = fresh.connection;
-    if (this.#isOver) fresh.close();
+    if (this.#over.signal.aborted) fresh.close();
   }
 
   async #hello({ signal, isEsmtpRequired = false }: HelloOptions): Promise<Extensions> {

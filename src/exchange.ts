@@ -135,10 +135,10 @@ class Exchange {
     // Behind a refused chunk a server may want RSET though no MAIL was accepted (Dovecot 2.3 does).
     const isChunkRefused = this.#isInline && isNo(this.#begun);
     if (!["mail", "rcpt", "bdat"].includes(session.state) && !(isChunkRefused && session.state === "ready")) return;
-    // A server that cannot even do that is of no more use, and the first error stands.
-    session.issue({ ...RSET, timeout: session.options.timeouts.quit }).then((reply) => {
-      if (!reply?.isPositive) session.close("The server refused RSET");
-    }, () => {});
+    // A server that cannot even do that is of no more use, and the first error stands. Nothing may be written behind it before that is known: a chunk
+    // would go to the recipients that are left.
+    const onReply = (reply: Reply) => reply.isPositive || session.close("The server refused RSET");
+    session.issue({ ...RSET, timeout: session.options.timeouts.quit, isFollowable: !session.extensions.has("CHUNKING"), onReply }).catch(() => {});
   }
 
   /** See {@linkcode Questions}. */
@@ -225,7 +225,12 @@ class Exchange {
       const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
       return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
     };
-    if (framing !== "data") return await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
+    if (framing !== "data") {
+      const reply = await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
+      // What LMTP says of the other recipients may come later.
+      await this.#questions.settled();
+      return reply;
+    }
     const how = whole === undefined ? { content: open() } : { payload: whole };
     const end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
     if (whole !== undefined || quit) this.#onQueued();

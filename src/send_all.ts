@@ -30,35 +30,48 @@ export async function* sendInOrder(messages: Messages, sender: Sender): AsyncGen
   const underWay: Promise<SendOutcome>[] = [];
   let isOver = false;
   let failure: { readonly cause: unknown } | undefined;
-  let reading: Promise<void> | undefined;
+  let isExhausted = false;
+  let isReading = false;
+  let wake = (): void => {};
   const take = (next: IteratorResult<Message>): void => {
-    if (next.done) isOver = true;
-    else underWay.push(outcomeOf(next.value, sender.send(next.value, withdrawn.signal)));
+    if (next.done) isOver = isExhausted = true;
+    else if (!isOver) underWay.push(outcomeOf(next.value, sender.send(next.value, withdrawn.signal)));
   };
   const fail = (cause: unknown): void => {
+    if (!isOver) failure = { cause };
     isOver = true;
-    failure = { cause };
+  };
+  const failToRead = (cause: unknown): void => {
+    fail(cause);
+    isExhausted = true;
+  };
+  const onAbort = (): void => {
+    fail(new SmtpConnectionError("aborted", "sendAll was aborted", { phase: "local", cause: signal?.reason }));
+    wake();
   };
   const readOn = (): void => {
-    while (!isOver && reading === undefined && underWay.length < limit) {
-      if (signal?.aborted) return fail(new SmtpConnectionError("aborted", "sendAll was aborted", { phase: "local", cause: signal.reason }));
+    while (!isOver && !isReading && underWay.length < limit) {
       try {
         const next = source.next();
-        if (!(next instanceof Promise)) take(next);
+        if (!isThenable(next)) take(next);
         else {
-          reading = next.then(take, fail).then(() => {
-            reading = undefined;
+          isReading = true;
+          Promise.resolve(next).then(take).catch(failToRead).then(() => {
+            isReading = false;
             readOn();
+            wake();
           });
         }
       } catch (cause) {
-        fail(cause);
+        failToRead(cause);
       }
     }
   };
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort);
   try {
     for (readOn(); underWay.length > 0 || !isOver; readOn()) {
-      if (underWay.length === 0) await reading;
+      if (underWay.length === 0) await new Promise<void>((resolve) => wake = resolve);
       else {
         yield await underWay[0]!;
         underWay.shift();
@@ -66,11 +79,24 @@ export async function* sendInOrder(messages: Messages, sender: Sender): AsyncGen
     }
     if (failure !== undefined) throw failure.cause;
   } finally {
-    withdrawn.abort();
     isOver = true;
+    signal?.removeEventListener("abort", onAbort);
+    withdrawn.abort();
     await Promise.all(underWay);
-    await source.return?.();
+    if (!isExhausted) await leave(source, isReading);
   }
+}
+
+/** Tells `source` that nothing more is read. One that waits for its own next message may not hear it before that has come, which may be never. */
+async function leave(source: Iterator<Message> | AsyncIterator<Message>, isReading: boolean): Promise<void> {
+  const left = Promise.resolve(source.return?.());
+  if (isReading) left.catch(() => {});
+  else await left;
+}
+
+/** By its look, not by its class: a promise may be one of another realm, or of a library. */
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function iteratorOf(messages: Messages): Iterator<Message> | AsyncIterator<Message> {

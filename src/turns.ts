@@ -66,7 +66,10 @@ export class Turns {
           reject(error);
         });
       };
-      const giveUp = () => reject(abortedBefore(withdrawn));
+      const giveUp = () => {
+        signal?.removeEventListener("abort", onAbort);
+        reject(abortedBefore(withdrawn));
+      };
       const turn = new Turn(this, ++this.#asked, options, start, giveUp);
       if (signal?.aborted) return reject(abortedBefore(signal));
       if (withdrawn?.aborted) return giveUp();

@@ -167,6 +167,8 @@ export class Pipeline {
     this.#channel.close();
     this.#owner.end();
     for (const task of tasks) {
+      // One signal may be for many, and must end none of them twice.
+      task.isQueued = false;
       const error = failureOf(task)(task.facts);
       task.command.content?.cancel(error);
       this.#owner.fail(task, error);

@@ -164,9 +164,10 @@ conversation(
   },
 );
 
-conversation(
-  "SmtpClient.send has a reply for each recipient behind the last chunk of BDAT",
-  `
+for (const kind of ["text", "a stream"]) {
+  conversation(
+    `SmtpClient.send has a reply for each recipient behind the last chunk of BDAT, of ${kind}`,
+    `
   S: 220 mx.example LMTP
   C: LHLO client.test
   S: 250-mx.example
@@ -185,13 +186,14 @@ conversation(
   S: 250 saved b
   S: 250 saved d
   ${BYE}`,
-  async (server) => {
-    await using client = await lmtpTo(server);
-    const { accepted, rejected } = await client.send(MESSAGE);
-    assertEquals(accepted.map(({ reply }) => reply.text), ["saved b", "saved d"]);
-    assertEquals(rejected.length, 1);
-  },
-);
+    async (server) => {
+      await using client = await lmtpTo(server);
+      const { accepted, rejected } = await client.send({ ...MESSAGE, body: kind === "text" ? MESSAGE.body : new Blob([MESSAGE.body]).stream() });
+      assertEquals(accepted.map(({ reply }) => reply.text), ["saved b", "saved d"]);
+      assertEquals(rejected.length, 1);
+    },
+  );
+}
 
 conversation(
   "SmtpClient.hello does not fall back from LHLO",

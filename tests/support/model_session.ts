@@ -62,7 +62,7 @@ export class ModelSession {
     const content = this.#unread.slice(0, end).replace(/^\./gm, "");
     this.#unread = this.#unread.slice(end + 3);
     this.#isData = false;
-    this.#end(content);
+    this.#end(content, false);
     return true;
   }
 
@@ -73,7 +73,7 @@ export class ModelSession {
     this.#chunk = undefined;
     const transaction = this.#transaction;
     if (transaction !== undefined && transaction.to.length > 0) {
-      if (isLast) this.#end(transaction.content + content);
+      if (isLast) this.#end(transaction.content + content, true);
       else {
         transaction.content += content;
         this.#say("250 chunk ok");
@@ -148,13 +148,13 @@ export class ModelSession {
   }
 
   /** The message is whole. */
-  #end(content: string): void {
+  #end(content: string, isChunk: boolean): void {
     const transaction = this.#transaction;
-    const number = transaction?.number ?? this.#number;
+    const number = this.#number;
     this.ends.add(number);
     const fault = this.#meet("content");
     const { temper } = this.#server.options;
-    if (!fault?.staysOpen) this.#transaction = undefined;
+    if (!(isChunk && fault?.staysOpen)) this.#transaction = undefined;
     else if (transaction !== undefined) transaction.content = "";
     const isAnswered = fault?.hangsUp !== "before" && !fault?.isSilent;
     const isYes = isAnswered ? fault?.says === undefined : fault?.isTaken === true;
@@ -177,8 +177,12 @@ export class ModelSession {
     const lines = this.#unread.split("\r\n").slice(0, -1);
     this.#unread = "";
     this.commands.push(...lines);
-    const numbers = lines.map((line) => /^MAIL FROM:<m(\d+)@/.exec(line)?.[1]).filter((number) => number !== undefined);
-    this.riding.push(...numbers.map(Number));
+    let number = this.#number;
+    for (const line of lines) {
+      const sender = /^MAIL FROM:<m(\d+)@/.exec(line)?.[1];
+      if (sender !== undefined) this.riding.push(number = Number(sender));
+      if (/^BDAT \d+ LAST/.test(line)) this.ends.add(number);
+    }
     if (this.#server.options.temper === "Haraka") { for (const _ of lines) this.#say("503 Bad sequence of commands - pipelined after end of DATA"); }
   }
 
