@@ -12,6 +12,11 @@ export interface Size {
   readonly gzipped: number;
 }
 
+/** What is read of esbuild's account of a bundle. */
+interface Metafile {
+  readonly outputs: Readonly<Record<string, { readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>> }>>;
+}
+
 const CORE = `export { connect } from "${ROOT}mod.ts";`;
 /** What is loaded when it is first needed, as chunks of their own: an adapter, the login with a mechanism, and what they in turn load. */
 const ADAPTERS: readonly string[] = ["transport/deno", "transport/node", "transport/cloudflare"];
@@ -20,9 +25,9 @@ const LAZY: readonly string[] = [...ADAPTERS, ...MECHANISMS, "authenticate", "tr
 
 /**
  * Sizes of what a program carries: `connect` and `send` alone, the same with the login, and every export of the main module, each without what is lazy;
- * the largest adapter, the largest mechanism, and what the proxies add to the first.
+ * the largest adapter, the largest mechanism, and what the proxies and the pool add to the first.
  */
-export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism" | "proxies", Size>> {
+export async function sizes(): Promise<Record<"core" | "withLogin" | "everything" | "adapter" | "mechanism" | "proxies" | "pool", Size>> {
   const folder = await installRuntimes();
   const without = (...names: readonly string[]) => LAZY.filter((name) => !names.includes(name));
   const largest = async (names: readonly string[]) => {
@@ -31,6 +36,7 @@ export async function sizes(): Promise<Record<"core" | "withLogin" | "everything
   };
   const core = await bundled(folder, CORE);
   const withProxies = await bundled(folder, `${CORE} export * from "${ROOT}src/proxy/mod.ts";`);
+  const withPool = await bundled(folder, `${CORE} export { SmtpPool } from "${ROOT}mod.ts";`);
   return {
     core,
     withLogin: await bundled(folder, CORE, without("authenticate")),
@@ -38,16 +44,18 @@ export async function sizes(): Promise<Record<"core" | "withLogin" | "everything
     adapter: await largest(ADAPTERS),
     mechanism: await largest(MECHANISMS),
     proxies: { minified: withProxies.minified - core.minified, gzipped: withProxies.gzipped - core.gzipped },
+    pool: { minified: withPool.minified - core.minified, gzipped: withPool.gzipped - core.gzipped },
   };
 }
 
-/** The files of `src/` that a program carries from the beginning that imports `connect` alone. */
+/** The files of `src/` of which a program carries something from the beginning that imports `connect` alone. */
 export async function filesOfCore(): Promise<readonly string[]> {
   const work = await Deno.makeTempDir();
   try {
     await bundled(await installRuntimes(), CORE, LAZY, [`--metafile=${work}/meta.json`, `--outfile=${work}/bundle.js`]);
-    const { inputs }: { readonly inputs: Readonly<Record<string, unknown>> } = JSON.parse(await Deno.readTextFile(`${work}/meta.json`));
-    return Object.keys(inputs).filter((path) => path.startsWith("src/"));
+    const { outputs }: Metafile = JSON.parse(await Deno.readTextFile(`${work}/meta.json`));
+    const carried = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs)).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+    return carried.map(([path]) => path).filter((path) => path.startsWith("src/"));
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -116,7 +124,7 @@ function median(times: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { core, withLogin, everything, adapter, mechanism, proxies } = await sizes();
+  const { core, withLogin, everything, adapter, mechanism, proxies, pool } = await sizes();
   const shown = {
     "connect and send": core,
     "with the login": withLogin,
@@ -124,6 +132,7 @@ if (import.meta.main) {
     "the largest adapter": adapter,
     "the largest mechanism": mechanism,
     "what the proxies add": proxies,
+    "what the pool adds": pool,
   };
   for (const [name, { minified, gzipped }] of Object.entries(shown)) {
     console.log(`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzipped)} gzipped`);

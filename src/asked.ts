@@ -1,18 +1,15 @@
 /** The commands of one transaction and what came of them: asked for in any number, waited for together. */
 import type { Delivery, SmtpErrorFacts } from "./errors.ts";
 import type { Session } from "./session/session.ts";
-import type { Asker, Command, Content } from "./session/task.ts";
+import { type Question, Task } from "./session/task.ts";
 import type { Reply } from "./wire/reply.ts";
 
-/** Whoever asks: consulted for each of its commands, see {@linkcode Command}. */
+/** Whoever asks: consulted for each of its commands, see {@linkcode Task}. */
 export interface Questioner {
   mayBeSkipped(asked: Asked): boolean;
   about(asked: Asked, delivery: Delivery): Partial<SmtpErrorFacts>;
   onReply(asked: Asked, reply: Reply, delivery: Delivery): void;
 }
-
-/** What is the caller's own of a command; the questioner is asked for the rest. */
-type Question = Pick<Command, "verb" | "line" | "payload" | "content" | "label" | "isOwed" | "isFollowable" | "timeout">;
 
 /** See the head of the file. */
 export class Questions {
@@ -28,11 +25,11 @@ export class Questions {
     this.questioner = questioner;
   }
 
-  /** Issues `command`. */
-  ask(command: Question, address?: string, left = 0): Asked {
-    const asked = new Asked(this, command, address, left);
+  /** Asks `question`. */
+  ask(question: Question, address?: string, left = 0): Asked {
+    const asked = new Asked(this, question, address, left);
     this.#unsettled++;
-    this.session.put(asked, asked);
+    this.session.put(asked);
     return asked;
   }
 
@@ -57,17 +54,8 @@ export class Questions {
 }
 
 /** One command, and what came of it so far. */
-export class Asked implements Command, Asker {
+export class Asked extends Task {
   readonly #questions: Questions;
-  readonly verb: string;
-  readonly line?: string;
-  readonly payload?: readonly Uint8Array[];
-  readonly content?: Content;
-  readonly label?: string;
-  readonly isOwed?: boolean;
-  readonly isFollowable?: boolean;
-  readonly timeout?: number | undefined;
-  readonly signal: AbortSignal | undefined;
   /** Whom a RCPT is about. */
   readonly address: string | undefined;
   /** Of the replies that LMTP owes: how many are left with this one. */
@@ -76,38 +64,30 @@ export class Asked implements Command, Asker {
   error: unknown = undefined;
 
   constructor(questions: Questions, question: Question, address: string | undefined, left: number) {
+    super(question, questions.signal);
     this.#questions = questions;
-    this.verb = question.verb;
-    if (question.line !== undefined) this.line = question.line;
-    if (question.payload !== undefined) this.payload = question.payload;
-    if (question.content !== undefined) this.content = question.content;
-    if (question.label !== undefined) this.label = question.label;
-    if (question.isOwed !== undefined) this.isOwed = question.isOwed;
-    if (question.isFollowable !== undefined) this.isFollowable = question.isFollowable;
-    this.timeout = question.timeout;
-    this.signal = questions.signal;
     this.address = address;
     this.left = left;
   }
 
-  mayBeSkipped(): boolean {
+  override mayBeSkipped(): boolean {
     return this.#questions.questioner.mayBeSkipped(this);
   }
 
-  about(delivery: Delivery): Partial<SmtpErrorFacts> {
+  override about(delivery: Delivery): Partial<SmtpErrorFacts> {
     return this.#questions.questioner.about(this, delivery);
   }
 
-  onReply(reply: Reply, delivery: Delivery): void {
+  override onReply(reply: Reply, delivery: Delivery): void {
     this.reply = reply;
     this.#questions.questioner.onReply(this, reply, delivery);
   }
 
-  settle(): void {
+  override settle(): void {
     this.#questions.onSettled();
   }
 
-  fail(error: unknown): void {
+  override fail(error: unknown): void {
     this.error = error;
     this.#questions.onSettled();
   }

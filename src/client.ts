@@ -57,13 +57,17 @@ export interface SendAllOptions extends SignalOptions {
 const EHLO_UNKNOWN: readonly number[] = [500, 502, 504];
 
 /** How one message of many is sent. */
-export interface Transmission extends SendOptions {
-  /** See {@linkcode SendAllOptions.window}. */
-  readonly window?: number;
+export interface Transmission {
+  readonly signal: AbortSignal | undefined;
   /** Fires when nobody waits for it any more: it is not begun then. */
-  readonly withdrawn?: AbortSignal;
+  readonly withdrawn: AbortSignal | undefined;
+  /** See {@linkcode SendAllOptions.window}. */
+  readonly window: number;
+  /** See {@linkcode SendOptions.quit}. */
+  readonly quit: boolean;
 }
 
+let closeWindow: (client: SmtpClient) => void;
 let hasWindowFailed: (client: SmtpClient) => boolean;
 let mayRedial: (client: SmtpClient, redial: (signal: AbortSignal | undefined) => Promise<SmtpClient>) => void;
 let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promise<SendResult>;
@@ -101,6 +105,7 @@ export class SmtpClient implements AsyncDisposable {
   static {
     transmit = (client, message, how) => client.#transmit(message, how);
     hasWindowFailed = (client) => client.#turns.hasFailed;
+    closeWindow = (client) => client.#turns.fail();
     mayRedial = (client, redial) => client.#redial = redial;
   }
 
@@ -185,9 +190,9 @@ export class SmtpClient implements AsyncDisposable {
    */
   async send(message: Message, options: SendOptions = {}): Promise<SendResult> {
     const { signal, quit = false } = options;
-    if (!checkBoolean("quit", quit)) return await transmit(this, message, { signal });
+    if (!checkBoolean("quit", quit)) return await transmit(this, message, { signal, withdrawn: undefined, window: 1, quit });
     try {
-      return await transmit(this, message, { signal, quit });
+      return await transmit(this, message, { signal, withdrawn: undefined, window: 1, quit });
     } finally {
       // Where it could not ride, since the message was refused before its end or needed several transactions.
       if (!sessionOf(this.connection).isQuitting) this.quit();
@@ -218,7 +223,7 @@ export class SmtpClient implements AsyncDisposable {
     const { window = 1, signal } = options;
     checkWindow(window);
     // As many more are made ready while those are under way, so that they leave in one write.
-    const send = (message: Message, withdrawn: AbortSignal) => transmit(this, message, { signal, window, withdrawn });
+    const send = (message: Message, withdrawn: AbortSignal) => transmit(this, message, { signal, withdrawn, window, quit: false });
     return sendInOrder(messages, { limit: 2 * window, signal, send });
   }
 
@@ -267,7 +272,7 @@ export class SmtpClient implements AsyncDisposable {
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
   }
 
-  async #transmit(given: Message, { signal, withdrawn, window, quit = false }: Transmission): Promise<SendResult> {
+  async #transmit(given: Message, { signal, withdrawn, window, quit }: Transmission): Promise<SendResult> {
     const message = prepareMessage(given);
     const octets = message.body.facts?.octets;
     return await this.#turns.take(async (turn) => {
@@ -345,5 +350,5 @@ function nameOf(localAddress: string | undefined): string {
   return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
 }
 
-/** For {@linkcode connect} and the pool: sends one message of many, tells whether the server has failed at a window, lets a connection be replaced. */
-export { hasWindowFailed, mayRedial, transmit };
+/** For {@linkcode connect} and the pool: one message of many, whether the server has failed at a window, none from now on, another connection. */
+export { closeWindow, hasWindowFailed, mayRedial, transmit };

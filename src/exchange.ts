@@ -97,7 +97,9 @@ class Exchange {
 
   async run(): Promise<Delivered> {
     try {
-      await this.#sendEnvelope();
+      if (this.#mustWait) await this.#questions.settled();
+      this.#begin();
+      await this.#questions.settled();
       this.#judge();
       const reply = this.#isInline ? this.#begun!.reply! : await this.#sendContent();
       if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
@@ -108,20 +110,26 @@ class Exchange {
     }
   }
 
-  /** MAIL and every RCPT are queued; with them goes DATA, or the whole message, and all is answered when this resolves. */
-  async #sendEnvelope(): Promise<void> {
+  /** Whether the replies to the envelope have to be known before DATA or a chunk may follow. */
+  get #mustWait(): boolean {
     const { envelope: { framing }, message: { requireAllRecipients }, turn } = this.#transaction;
+    if (requireAllRecipients) return true;
     // Without a recipient LMTP answers the last chunk with no reply at all (RFC 2033 section 4.3).
-    const mustWait = framing !== "data" && (this.#session.isLmtp || !this.#isWelcome || turn.isOnTrial);
-    if (requireAllRecipients || mustWait) await this.#questions.settled();
-    if (!this.#isPointless()) {
-      const whole = framing === "data" ? undefined : this.#whole();
-      this.#isInline = whole !== undefined;
-      if (framing === "data") this.#begun = this.#questions.ask(DATA);
-      else if (whole !== undefined) this.#begun = this.#questions.ask({ ...bdat(whole, true), isFollowable: this.#isFollowable });
-      if (this.#isInline) this.#onQueued();
+    return framing !== "data" && (this.#session.isLmtp || !this.#isWelcome || turn.isOnTrial);
+  }
+
+  /** DATA, or the whole message where it is small and goes by BDAT. */
+  #begin(): void {
+    if (this.#isPointless()) return;
+    if (this.#transaction.envelope.framing === "data") {
+      this.#begun = this.#questions.ask(DATA);
+      return;
     }
-    await this.#questions.settled();
+    const whole = this.#whole();
+    if (whole === undefined) return;
+    this.#isInline = true;
+    this.#begun = this.#questions.ask({ ...bdat(whole, true), isFollowable: this.#isFollowable });
+    this.#onQueued();
   }
 
   /** Ends what a transaction that came to nothing left open, without waiting for it; like QUIT it has nothing to lose, and no more time than that. */

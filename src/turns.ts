@@ -17,6 +17,9 @@ export interface TurnOptions {
 /** Octets of the turns under way at once at most, apart from one that has more by itself: what stands in memory, and may be lost in doubt. */
 const MAX_OCTETS = 1_048_576;
 
+/** No options, not even those that somebody has put into the prototype of all objects. */
+const NO_OPTIONS: TurnOptions = Object.create(null);
+
 /**
  * Turns at a connection, in the order in which they were asked for: what takes several commands must not be mixed with another that does. Where a
  * window is open, the next turn begins as soon as the one before has queued the last of its commands.
@@ -45,41 +48,52 @@ export class Turns {
    *
    * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then.
    */
-  take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = {}): Promise<T> {
+  take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = NO_OPTIONS): Promise<T> {
+    const { signal, withdrawn } = options;
+    const given = signal?.aborted ? signal : withdrawn;
+    if (given?.aborted) return Promise.reject(abortedBefore(given));
+    const turn = new Turn(this, ++this.#asked, options);
+    const isFree = this.#waiting.length === 0 && this.#again.length === 0 && this.#mayBegin(turn);
+    if (!isFree) return this.#wait(turn, task, signal);
+    this.#begin(turn);
+    return this.#run(turn, task);
+  }
+
+  async #run<T>(turn: Turn, task: (turn: Turn) => Promise<T>): Promise<T> {
+    try {
+      return await task(turn);
+    } finally {
+      this.#end(turn);
+    }
+  }
+
+  #wait<T>(turn: Turn, task: (turn: Turn) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { signal, withdrawn } = options;
+      const forget = () => signal?.removeEventListener("abort", onAbort);
       const onAbort = () => {
         this.#waiting.remove(turn);
-        reject(abortedBefore(signal));
+        turn.giveUp(signal);
       };
-      let isWaiting = false;
-      const start = () => {
-        if (isWaiting) signal?.removeEventListener("abort", onAbort);
-        task(turn).then((value) => {
-          this.#end(turn);
-          resolve(value);
-        }, (error) => {
-          this.#end(turn);
-          reject(error);
-        });
+      turn.start = () => {
+        forget();
+        resolve(this.#run(turn, task));
       };
-      const giveUp = () => {
-        signal?.removeEventListener("abort", onAbort);
-        reject(abortedBefore(withdrawn));
+      turn.giveUp = (given) => {
+        forget();
+        reject(abortedBefore(given));
       };
-      const turn = new Turn(this, ++this.#asked, options, start, giveUp);
-      if (signal?.aborted) return reject(abortedBefore(signal));
-      if (withdrawn?.aborted) return giveUp();
-      if (this.#waiting.length === 0 && this.#again.length === 0 && this.#mayBegin(turn)) return this.#begin(turn);
-      isWaiting = true;
       signal?.addEventListener("abort", onAbort);
       this.#waiting.push(turn);
     });
   }
 
-  /** Gives `turn` back, and resolves when it has come again, with nobody else under way. */
-  retake(turn: Turn): Promise<void> {
-    return new Promise((resolve) => {
+  /**
+   * Gives `turn` back, and resolves when it has come again, with nobody else under way.
+   *
+   * @throws {SmtpConnectionError} Of kind `aborted` when nobody waits for it any more by then.
+   */
+  async retake(turn: Turn): Promise<void> {
+    await new Promise<void>((resolve) => {
       this.#octets -= turn.octets;
       this.#underWay--;
       turn.restart(resolve);
@@ -87,6 +101,7 @@ export class Turns {
       this.#again.sort((one, other) => one.number - other.number);
       this.#next();
     });
+    if (turn.withdrawn?.aborted) throw abortedBefore(turn.withdrawn);
   }
 
   /** No window from now on: the server has failed at it. */
@@ -120,7 +135,6 @@ export class Turns {
     this.#underWay++;
     this.#octets += turn.octets;
     this.#last = turn;
-    turn.start();
   }
 
   #end(turn: Turn): void {
@@ -132,12 +146,16 @@ export class Turns {
 
   #next(): void {
     for (;;) {
-      const turn = this.#again[0] ?? this.#waiting.peek();
+      const [again] = this.#again;
+      const turn = again ?? this.#waiting.peek();
       if (turn === undefined || !this.#mayBegin(turn)) return;
-      if (this.#again.length > 0) this.#again.shift();
+      if (again !== undefined) this.#again.shift();
       else this.#waiting.shift();
-      if (turn.isWithdrawn) turn.giveUp();
-      else this.#begin(turn);
+      if (again === undefined && turn.withdrawn?.aborted) turn.giveUp(turn.withdrawn);
+      else {
+        this.#begin(turn);
+        turn.start();
+      }
     }
   }
 }
@@ -153,23 +171,19 @@ export class Turn {
   isRiding = false;
   /** Whether another may begin. */
   isReleased = false;
-  readonly #withdrawn: AbortSignal | undefined;
-  /** Nobody waits for it any more, and it was not begun. */
-  readonly giveUp: () => void;
-  #start: () => void;
+  /** See {@linkcode TurnOptions.withdrawn}. */
+  readonly withdrawn: AbortSignal | undefined;
+  /** It had to wait, and has come. */
+  start: () => void = () => {};
+  /** It had to wait, and was given up. */
+  giveUp: (signal: AbortSignal | undefined) => void = () => {};
 
-  constructor(turns: Turns, number: number, { window = 1, octets = 0, withdrawn }: TurnOptions, start: () => void, giveUp: () => void) {
+  constructor(turns: Turns, number: number, { window = 1, octets = 0, withdrawn }: TurnOptions) {
     this.#turns = turns;
     this.number = number;
     this.window = window;
     this.octets = octets;
-    this.#withdrawn = withdrawn;
-    this.#start = start;
-    this.giveUp = giveUp;
-  }
-
-  get isWithdrawn(): boolean {
-    return this.#withdrawn?.aborted === true;
+    this.withdrawn = withdrawn;
   }
 
   /** Says that its commands are queued from now on. */
@@ -206,17 +220,12 @@ export class Turn {
     this.#turns.prove();
   }
 
-  /** The turn has come. */
-  start(): void {
-    this.#start();
-  }
-
   /** Once more, for one that does not ride and lets nobody ride. */
   restart(start: () => void): void {
     this.window = 1;
     this.isRiding = false;
     this.isReleased = false;
-    this.#start = start;
+    this.start = start;
   }
 
   /** Gives the turn back and resolves when it has come again, with nobody else under way. */

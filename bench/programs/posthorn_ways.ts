@@ -3,7 +3,7 @@ import * as posthorn from "@posthorn/smtp";
 import type { Prepared, Ways } from "./steps.ts";
 import { CLIENT_NAME, FROM, HOST, type Job, MESSAGE, recipients, streamed, TLS_NAME } from "./job.ts";
 
-const { connect, createDialer } = posthorn;
+const { connect, createDialer, SmtpPool } = posthorn;
 type Options = posthorn.ConnectOptions;
 type Message = posthorn.Message;
 
@@ -65,8 +65,6 @@ export const ways: Ways = {
     });
   },
   "pool": async (job) => {
-    const SmtpPool = Reflect.get(posthorn, "SmtpPool");
-    if (SmtpPool === undefined) throw new Error("not there");
     const pool = new SmtpPool(options(job), { maxConnections: job.connections ?? 1, maxMessages: Number.MAX_SAFE_INTEGER, ...windowed(job) });
     await pool.send(first(job));
     return { run: () => allSent(pool.sendAll(messages(job)), job), close: () => pool.close() };

@@ -33,7 +33,7 @@ export class Flight {
   readonly #parts: (string | Uint8Array)[] = [];
 
   add(task: Task): void {
-    const { line, payload } = task.command;
+    const { line, payload } = task;
     this.tasks.push(task);
     if (line !== undefined) {
       this.#text += `${line}\r\n`;

@@ -175,7 +175,7 @@ export class Pipeline {
       // One signal may be for many, and must end none of them twice.
       task.isQueued = false;
       const error = failureOf(task)(task.facts);
-      task.command.content?.cancel(error);
+      task.content?.cancel(error);
       this.#owner.fail(task, error);
     }
     if (this.#options.trace !== undefined) this.trace({ type: "close", reason: printable(failure({ phase: "idle" }).message) });
@@ -197,7 +197,7 @@ export class Pipeline {
     if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined || this.#unsent.length === 0) return;
     const flight = new Flight();
     for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && flight.length < MAX_FLIGHT; task = this.#unsent.peek()) {
-      const { content } = task.command;
+      const { content } = task;
       if (content !== undefined && flight.length > 0) break;
       this.#unsent.shift();
       task.isQueued = false;
@@ -302,7 +302,7 @@ export class Pipeline {
 
   #sourceFailed(task: Task, error: SmtpError): void {
     this.#awaiting.shift();
-    task.command.content?.cancel(error);
+    task.content?.cancel(error);
     this.#owner.fail(task, error);
     this.fail(closedBySource(error));
   }
@@ -333,13 +333,13 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.command.secrets !== undefined));
+    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.secrets !== undefined));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
     // A server may repeat a line that it did not understand.
-    const secrets = task?.command.secrets;
+    const secrets = task?.secrets;
     const reply = secrets === undefined ? said : said.without(secrets);
     if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, secrets !== undefined));
     // The caller's hook may have ended the connection.
@@ -350,7 +350,7 @@ export class Pipeline {
       return;
     }
     const { code } = reply;
-    const { content } = task.command;
+    const { content } = task;
     const isEarly = content !== undefined && task.delivery === "not-sent";
     if (isEarly && !reply.isTransient && !reply.isPermanent) {
       return this.fail((facts) => new SmtpProtocolError(`The server answered ${reply} before the message's end`, { ...facts, reply }));
@@ -398,7 +398,7 @@ export class Pipeline {
     if (this.#isSourceAwaited && late !== undefined) {
       return this.#sourceFailed(late, sourceTimeout(late.facts));
     }
-    const isBlocked = late === undefined || (late.command.content !== undefined && this.#isWriting);
+    const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
     const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;
     this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
   }

@@ -54,8 +54,9 @@ export class Queue<T> {
 
   #drop(): void {
     this.#items[this.#head++] = undefined;
-    if (this.#head < this.#items.length) return;
-    this.#items = [];
+    // One that is never empty must not grow for ever.
+    if (this.#head < this.#items.length && (this.#head < 1024 || this.#head * 2 < this.#items.length)) return;
+    this.#items = this.#items.slice(this.#head);
     this.#head = 0;
   }
 }

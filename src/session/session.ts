@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import { aborted } from "./failures.ts";
 import { Pipeline } from "./pipeline.ts";
 import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
-import { type Asker, type Command, factsOf, Task, type TaskOwner } from "./task.ts";
+import { type Command, Issued, type Task, type TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import type { Trace } from "./trace.ts";
 
@@ -129,21 +129,21 @@ export class Session implements TaskOwner {
    * @throws {SmtpStateError} When the verb is not legal where the server will find it; nothing has changed then.
    */
   issue(command: Command): Promise<Reply | undefined> {
-    return new Promise((settle, fail) => this.put(command, { settle, fail }));
+    return new Promise((resolve, reject) => this.put(new Issued(command, resolve, reject)));
   }
 
-  /** The same as {@linkcode Session.issue}, for whoever asks for many: `asker` is told what comes of it. */
-  put(command: Command, asker: Asker): void {
-    const { verb, signal, isOwed = false, timeout } = command;
-    const rule = ruleOf(verb);
+  /** The same as {@linkcode Session.issue}, for whoever asks for many: `task` itself is told what comes of it. */
+  put(task: Task): void {
+    const { verb, rule, signal, isOwed } = task;
     const found = this.#predict();
     try {
-      if (!isOwed) this.assertLegal(verb, command.label ?? command.line);
-      if (signal?.aborted) throw aborted(signal.reason)(factsOf(command, rule));
+      if (!isOwed) this.assertLegal(verb, task.label);
+      if (signal?.aborted) throw aborted(signal.reason)(task.facts);
     } catch (error) {
-      return asker.fail(error);
+      return task.fail(error);
     }
-    const task = new Task(command, asker, rule, timeout ?? this.options.timeouts[rule.timeout], this.#deliveryOf(verb));
+    if (task.timeout === 0) task.timeout = this.options.timeouts[rule.timeout];
+    task.delivery = this.#deliveryOf(verb);
     if (!isOwed) this.#predicted = hoped(found, rule);
     if (rule.phase === "mail") this.#mails++;
     if (signal !== undefined) this.#listen(signal, task);
@@ -151,27 +151,26 @@ export class Session implements TaskOwner {
   }
 
   /** See {@linkcode TaskOwner}. */
-  verdict({ command, rule, label }: Task): "skip" | SmtpError | undefined {
-    if (command.mayBeSkipped?.()) return "skip";
-    const mustFit = MUST_FIT.has(command.verb) || (this.#state === "data" && !this.#pipeline.isAwaiting);
-    return mustFit && !rule.legal.includes(this.#state) ? illegal(command.verb, label, this.#state) : undefined;
+  verdict(task: Task): "skip" | SmtpError | undefined {
+    if (task.mayBeSkipped()) return "skip";
+    const { verb, rule, label } = task;
+    const mustFit = MUST_FIT.has(verb) || (this.#state === "data" && !this.#pipeline.isAwaiting);
+    return mustFit && !rule.legal.includes(this.#state) ? illegal(verb, label, this.#state) : undefined;
   }
 
   /** See {@linkcode TaskOwner}. */
   settle(task: Task, reply: Reply | undefined): void {
-    const { command, rule, asker } = task;
-    if (command.signal !== undefined) this.#unlisten(command.signal, task);
-    this.#step(command.verb, rule, reply);
-    if (reply !== undefined) command.onReply?.(reply, task.delivery);
-    asker.settle(reply);
+    if (task.signal !== undefined) this.#unlisten(task.signal, task);
+    this.#step(task.verb, task.rule, reply);
+    if (reply !== undefined) task.onReply(reply, task.delivery);
+    task.settle(reply);
   }
 
   /** See {@linkcode TaskOwner}. */
   fail(task: Task, error: SmtpError): void {
-    const { command: { signal }, asker } = task;
-    if (signal !== undefined) this.#unlisten(signal, task);
+    if (task.signal !== undefined) this.#unlisten(task.signal, task);
     this.#predicted = undefined;
-    asker.fail(error);
+    task.fail(error);
   }
 
   /** See {@linkcode TaskOwner}. */
@@ -247,7 +246,7 @@ export class Session implements TaskOwner {
   #predict(): SessionState {
     if (this.#predicted !== undefined) return this.#predicted;
     let state = this.#state;
-    for (const { command, rule } of this.#pipeline) if (!command.isOwed) state = hoped(state, rule);
+    for (const { isOwed, rule } of this.#pipeline) if (!isOwed) state = hoped(state, rule);
     return this.#predicted = state;
   }
 

@@ -1,6 +1,6 @@
 import type { Delivery, SmtpError, SmtpErrorFacts } from "../errors.ts";
 import type { Reply } from "../wire/reply.ts";
-import type { Rule } from "./state.ts";
+import { type Rule, ruleOf } from "./state.ts";
 
 /** Some octets of a message's content. */
 export interface ContentPiece {
@@ -19,7 +19,7 @@ export interface Content {
 }
 
 /** One thing to write, one reply to wait for, or both. */
-export interface Command {
+export interface Question {
   /** The row of the table. */
   readonly verb: string;
   /** A command line without its end, which has passed the gate. */
@@ -41,59 +41,81 @@ export interface Command {
   readonly signal?: AbortSignal | undefined;
   /** Whether the server owes the reply already: it comes before those to all that is queued, wherever the session stands by then. */
   readonly isOwed?: boolean;
-  /** Asked right before it is written: `true` takes it out of the queue, settled with `undefined`. */
-  mayBeSkipped?(): boolean;
-  /** Called with the reply before anything more is written, and with what was known of the message before it. */
-  onReply?(reply: Reply, delivery: Delivery): void;
-  /** What an error should say besides, asked when there is one, and told what is known of the message. */
-  about?(delivery: Delivery): Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
 }
 
-/** Whoever asked for a command: told once what came of it. */
-export interface Asker {
-  /** There is a reply; `undefined` when it was skipped, or none is owed. */
-  settle(reply: Reply | undefined): void;
-  /** There will be no reply. */
-  fail(error: unknown): void;
+/** What an error about a command should say besides. */
+export type About = Pick<SmtpErrorFacts, "hint" | "recipient" | "accepted" | "rejected" | "delivery">;
+
+/** A question for one who waits for the answer. */
+export interface Command extends Question {
+  /** See {@linkcode Task.mayBeSkipped}. */
+  readonly mayBeSkipped?: () => boolean;
+  /** See {@linkcode Task.onReply}. */
+  readonly onReply?: (reply: Reply, delivery: Delivery) => void;
+  /** See {@linkcode Task.about}. */
+  readonly about?: (delivery: Delivery) => About;
 }
 
-/** A command in the pipeline. */
+/** A question in the pipeline. Whoever asks extends it, to be told what comes of it. */
 export class Task {
-  readonly command: Command;
+  readonly verb: string;
   readonly rule: Rule;
-  readonly asker: Asker;
+  readonly line: string | undefined;
+  readonly payload: readonly Uint8Array[] | undefined;
+  readonly content: Content | undefined;
   /** The command in logs and errors, redacted. */
   readonly label: string;
-  /** How long its reply may take, in milliseconds. */
-  readonly timeout: number;
+  readonly secrets: readonly string[] | undefined;
+  readonly isAnswered: boolean;
+  readonly isFollowable: boolean;
+  readonly isOwed: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** How long its reply may take, in milliseconds; 0 until the session says what the table has. */
+  timeout: number;
   /** What is known of a message if the connection is lost now. */
-  delivery: Delivery;
+  delivery: Delivery = "not-sent";
   /** Whether it is in the queue still. */
   isQueued = false;
 
-  constructor(command: Command, asker: Asker, rule: Rule, timeout: number, delivery: Delivery) {
-    this.command = command;
-    this.asker = asker;
+  constructor(question: Question, signal: AbortSignal | undefined = question.signal) {
+    const { verb, line } = question;
+    const rule = ruleOf(verb);
+    this.verb = verb;
     this.rule = rule;
-    this.label = command.label ?? command.line ?? command.verb;
-    this.timeout = timeout;
-    this.delivery = delivery;
+    this.line = line;
+    this.payload = question.payload;
+    this.content = question.content;
+    this.label = question.label ?? line ?? verb;
+    this.secrets = question.secrets;
+    this.isAnswered = question.isAnswered ?? true;
+    this.isFollowable = question.isFollowable ?? rule.followable ?? false;
+    this.isOwed = question.isOwed ?? false;
+    this.signal = signal;
+    this.timeout = question.timeout ?? 0;
   }
 
-  /** Whether a reply is owed for it. */
-  get isAnswered(): boolean {
-    return this.command.isAnswered ?? true;
+  /** Asked right before it is written: `true` takes it out of the queue, settled with `undefined`. */
+  mayBeSkipped(): boolean {
+    return false;
   }
 
-  /** Whether another task may be written before its reply. */
-  get isFollowable(): boolean {
-    return this.command.isFollowable ?? this.rule.followable ?? false;
+  /** What an error should say besides, asked when there is one, and told what is known of the message. */
+  about(_delivery: Delivery): About | undefined {
+    return undefined;
   }
+
+  /** Called with the reply before anything more is written, and with what was known of the message before it. */
+  onReply(_reply: Reply, _delivery: Delivery): void {}
+
+  /** There is a reply; `undefined` when it was skipped, or none is owed. */
+  settle(_reply: Reply | undefined): void {}
+
+  /** There will be no reply. */
+  fail(_error: unknown): void {}
 
   /** Whether it only waits for a reply. */
   get isReceipt(): boolean {
-    const { line, payload, content } = this.command;
-    return line === undefined && payload === undefined && content === undefined;
+    return this.line === undefined && this.payload === undefined && this.content === undefined;
   }
 
   /** Whether it writes something that is answered. */
@@ -104,19 +126,48 @@ export class Task {
   /** What an error says of it. */
   get facts(): SmtpErrorFacts {
     const { rule: { phase }, label, delivery } = this;
-    const about = this.command.about?.(delivery);
+    const about = this.about(delivery);
     return { phase, command: label, ...about, delivery: delivery === "unknown" ? delivery : about?.delivery ?? delivery };
   }
 
   /** Whether whoever asked for it has given it up. */
   get isAborted(): boolean {
-    return this.command.signal?.aborted ?? false;
+    return this.signal?.aborted ?? false;
   }
 }
 
-/** The facts of an error about `command`, which was not written. */
-export function factsOf(command: Command, rule: Rule): SmtpErrorFacts {
-  return new Task(command, { settle: () => {}, fail: () => {} }, rule, 0, "not-sent").facts;
+/** A command with a promise for its reply. */
+export class Issued extends Task {
+  readonly #command: Command;
+  readonly #resolve: (reply: Reply | undefined) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(command: Command, resolve: (reply: Reply | undefined) => void, reject: (error: unknown) => void) {
+    super(command);
+    this.#command = command;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  override mayBeSkipped(): boolean {
+    return this.#command.mayBeSkipped?.() ?? false;
+  }
+
+  override about(delivery: Delivery): About | undefined {
+    return this.#command.about?.(delivery);
+  }
+
+  override onReply(reply: Reply, delivery: Delivery): void {
+    this.#command.onReply?.(reply, delivery);
+  }
+
+  override settle(reply: Reply | undefined): void {
+    this.#resolve(reply);
+  }
+
+  override fail(error: unknown): void {
+    this.#reject(error);
+  }
 }
 
 /** What a task came to: told by the pipeline to whoever keeps the state, before anybody else. */

@@ -63,7 +63,7 @@ export function emit(trace: Trace | undefined, event: TraceEvent): void {
 
 /** The events of what leaves in one write: commands, and octets that are none. */
 export function sendEvents(tasks: readonly Task[], write: number): TraceEvent[] {
-  return tasks.map(({ isAnswered, label, rule, command: { line, payload = [] } }) => {
+  return tasks.map(({ isAnswered, label, rule, line, payload = [] }) => {
     const isContent = !isAnswered || (line === undefined && rule.endsMessage);
     return isContent ? { type: "content", octets: lengthOf(payload), write } : { type: "send", line: label, write };
   });

@@ -220,7 +220,7 @@ Deno.test("SmtpClient.send writes a chunk to its end that is refused before, and
   const server = new ManualServer((text, server) => {
     if (text.startsWith("LHLO")) return server.say("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
     if (text.startsWith("MAIL")) return server.say("250 ok\r\n250 ok\r\n250 ok\r\n");
-    if (text === "RSET\r\nNOOP\r\n") return server.say("250 ok\r\n250 ok\r\n");
+    if (text === "RSET\r\n" || text === "NOOP\r\n") return server.say("250 ok\r\n");
     // The server takes no more than the first octets of the chunk for now.
     if (text.startsWith("BDAT")) return new Promise((resolve) => release = resolve);
   });

@@ -23,7 +23,8 @@ async function run(options: ModelOptions): Promise<Run> {
   const messages = mails(COUNT);
   const outcomes = await inTime(collected(client.sendAll(messages, { window: WINDOW })), clock);
   assertEquals(outcomes.length, COUNT);
-  assertExact(server, messages, outcomes);
+  // Replies that are on their way when the connection is reset, or closed by the client since the server speaks nonsense, are heard by nobody.
+  assertExact(server, messages, outcomes, options.resets || options.faults?.some(({ says }) => says?.startsWith("3")));
   await inTime(client.quit(), clock);
   assertEquals(clock.pending, 0, "no timer is left");
   return { server, outcomes };

@@ -19,6 +19,7 @@ const EXPECTED: [title: string, output: RegExp, messages: number][] = [
   ["high and low mixed", /^252 .* 10000000\n$/, 1],
   ["errors", /^refused rcpt 550 undefined reject@example.com false\n$/, 0],
   ["many messages", /^sent TEST1\nrefused reject@example.com not-sent The server refused RCPT reject@example.com: 550 .*\nsent TEST2\n$/, 2],
+  ["a pool", /^sent bob@example.com\nsent carol@example.org\nsent dave@example.org\n3\n$/, 3],
   ["through a proxy", /^true\ntrue\n$/, 2],
 ];
 

@@ -5,8 +5,10 @@ import {
   type ConnectOptions,
   dial,
   type Dialer,
+  type PoolOptions,
   type SmtpClient,
   SmtpConnection as Connection,
+  SmtpPool as Pool,
 } from "../../mod.ts";
 
 export * from "../../mod.ts";
@@ -19,6 +21,12 @@ export function connect(target: string | URL | ConnectOptions, options: ConnectO
   const more = { dial: dialHere, tlsOptions: { caCerts } };
   // A dialer of the snippet's own is redirected by the module it comes from.
   return typeof target === "string" || target instanceof URL ? connectReally(target, { ...more, ...options }) : connectReally({ ...more, ...target });
+}
+
+export class SmtpPool extends Pool {
+  constructor(target: string | URL | ConnectOptions, options: PoolOptions = {}) {
+    super(target, { ...options, connect: { dial: dialHere, tlsOptions: { caCerts }, ...options.connect } });
+  }
 }
 
 export const SmtpConnection = {
