@@ -8,7 +8,7 @@ import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
 import type { Command } from "./session/task.ts";
-import { checkLine, commandLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import { checkLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
 import { quoted } from "./wire/text.ts";
@@ -65,7 +65,7 @@ function inAscii(address: string): string {
 
 /** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
 export function line(verb: string, args: string): Line {
-  return { verb, line: checkLine(commandLine(verb, args)) };
+  return { verb, line: checkLine(args === "" ? verb : `${verb} ${args}`) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */

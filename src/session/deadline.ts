@@ -16,9 +16,9 @@ export class Deadline {
     this.#onDue = onDue;
   }
 
-  /** Due in `milliseconds` from now. */
-  set(milliseconds: number): void {
-    this.#due = this.#clock.now() + milliseconds;
+  /** Due in `milliseconds` from `now`, for whoever has looked at the clock already. */
+  set(milliseconds: number, now: number = this.#clock.now()): void {
+    this.#due = now + milliseconds;
     if (this.#due < this.#firesAt) this.#arm();
   }
 

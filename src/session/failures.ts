@@ -18,6 +18,12 @@ export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
   return new SmtpConnectionError("disconnected", words, facts);
 }
 
+/** The server has not answered `label` in time, or, where nothing is to be answered, has taken no octets. */
+export function timedOut(label: string | undefined): Failure {
+  const what = label === undefined ? "The server took no octets for too long" : `The server took too long to answer ${label}`;
+  return (facts) => new SmtpConnectionError("timeout", what, facts);
+}
+
 /** Whoever asked for the task has given it up. */
 export function aborted(reason: unknown): Failure {
   return (facts) => new SmtpConnectionError("aborted", `${facts.command} was aborted`, { ...facts, cause: reason });

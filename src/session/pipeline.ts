@@ -23,7 +23,7 @@ import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout, timedOut } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
@@ -58,12 +58,15 @@ export class Pipeline {
   #unclaimed: Reply[] = [];
   /** Whether such octets were written since the last command, so that replies may come that no task awaits. */
   #isByHand = false;
+  /** When the replies came that are told now, by the clock. */
+  #arrival = 0;
   #failure: Failure | undefined;
   #writeError: { readonly cause: unknown } | undefined;
   #isWriting = false;
   #isFlushScheduled = false;
   #isReading = false;
-  #isWatching = false;
+  /** Whether it reads while nothing is owed. */
+  isWatching = false;
   /** Whether the deadline is that of a message's source. */
   #isSourceAwaited = false;
   /** Whether commands may be written behind others: the server offers PIPELINING and the caller allows it. */
@@ -126,19 +129,14 @@ export class Pipeline {
 
   /** Reads on while nothing is owed, from now on, to notice a server that hangs up. TLS cannot be started any more. */
   watch(): void {
-    this.#isWatching = true;
+    this.isWatching = true;
     this.#read();
-  }
-
-  /** Whether it reads while nothing is owed. */
-  get isWatching(): boolean {
-    return this.#isWatching;
   }
 
   /** Whether {@linkcode upgrade} can be asked for: nothing is owed and nothing is read. */
   get isUpgradable(): boolean {
     const isIdle = this.#unsent.length === 0 && this.#awaiting.length === 0 && !this.#isWriting;
-    return isIdle && !this.#isReading && !this.#isWatching;
+    return isIdle && !this.#isReading && !this.isWatching;
   }
 
   /** Starts TLS. When it fails, for whatever reason, the connection has ended. */
@@ -320,8 +318,9 @@ export class Pipeline {
     if (this.#isReading) return;
     this.#isReading = true;
     try {
-      while (this.#failure === undefined && (this.#awaiting.length > 0 || this.#isWatching)) {
+      while (this.#failure === undefined && (this.#awaiting.length > 0 || this.isWatching)) {
         const replies = await this.#channel.read();
+        this.#arrival = this.#options.clock.now();
         if (replies === undefined) this.#onEndOfStream(undefined);
         for (const reply of replies ?? []) if (this.#failure === undefined) this.#take(reply);
         if (this.#channel.fault !== undefined) throw this.#channel.fault;
@@ -381,8 +380,8 @@ export class Pipeline {
   /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. */
   #onHead(head: Task | undefined): void {
     if (this.#writeError !== undefined) return;
-    if (head !== undefined) this.#deadline.set(head.timeout);
-    else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block);
+    if (head !== undefined) this.#deadline.set(head.timeout, this.#arrival);
+    else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block, this.#arrival);
     else this.#deadline.pause();
   }
 
@@ -395,12 +394,9 @@ export class Pipeline {
   #onTimeout(): void {
     if (this.#writeError !== undefined) return this.#onEndOfStream(undefined);
     const late = this.#awaiting[0];
-    if (this.#isSourceAwaited && late !== undefined) {
-      return this.#sourceFailed(late, sourceTimeout(late.facts));
-    }
+    if (this.#isSourceAwaited && late !== undefined) return this.#sourceFailed(late, sourceTimeout(late.facts));
     const isBlocked = late === undefined || (late.content !== undefined && this.#isWriting);
-    const what = isBlocked ? "The server took no octets for too long" : `The server took too long to answer ${late.label}`;
-    this.fail((facts) => new SmtpConnectionError("timeout", what, facts));
+    this.fail(timedOut(isBlocked ? undefined : late.label));
   }
 }
 

@@ -77,7 +77,7 @@ export class Task {
   /** Whether it is in the queue still. */
   isQueued = false;
 
-  constructor(question: Question, signal: AbortSignal | undefined = question.signal) {
+  constructor(question: Question, signal: AbortSignal | undefined) {
     const { verb, line } = question;
     const rule = ruleOf(verb);
     this.verb = verb;
@@ -143,7 +143,7 @@ export class Issued extends Task {
   readonly #reject: (error: unknown) => void;
 
   constructor(command: Command, resolve: (reply: Reply | undefined) => void, reject: (error: unknown) => void) {
-    super(command);
+    super(command, command.signal);
     this.#command = command;
     this.#resolve = resolve;
     this.#reject = reject;

@@ -8,6 +8,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const FORBIDDEN = /[\p{Cs}\u0000-\u001f\u007f]/u;
 /** C0 and C1 controls and DEL, which a terminal would obey. */
 const UNPRINTABLE = /\p{Cc}/gu;
+/** Printable US-ASCII, which nearly every line is. */
+const PLAIN = /^[ -~]*$/;
 const NON_ASCII = /[^\p{ASCII}]/u;
 
 /** Octets up to which {@linkcode asciiText} costs less than a decoder, on every runtime. */
@@ -50,7 +52,7 @@ export function hasNonAscii(text: string): boolean {
 
 /** Whether `text` has a control character or a lone surrogate, so that it can be no part of a command. */
 export function hasForbidden(text: string): boolean {
-  return FORBIDDEN.test(text);
+  return !PLAIN.test(text) && FORBIDDEN.test(text);
 }
 
 /** `text` with every control character written as `\xNN`, for logs and messages (CWE-117). */
