@@ -8,6 +8,7 @@ import {
   SmtpSecurityError,
   SmtpUnsupportedError,
 } from "../errors.ts";
+import type { Reply } from "../wire/reply.ts";
 
 /** Makes the error of a failure for one task. */
 export type Failure = (facts: SmtpErrorFacts) => SmtpError;
@@ -22,6 +23,13 @@ export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
 export function timedOut(label: string | undefined): Failure {
   const what = label === undefined ? "The server took no octets for too long" : `The server took too long to answer ${label}`;
   return (facts) => new SmtpConnectionError("timeout", what, facts);
+}
+
+/** The server speaks, and nobody has asked: `reply`, or what is none yet. A 421 it may say at any time. */
+export function unsolicited(reply: Reply | undefined): Failure {
+  if (reply?.code === 421) return (facts) => disconnected({ ...facts, reply });
+  const words = reply === undefined ? "" : `: ${reply}`;
+  return (facts) => new SmtpProtocolError(`The server sent a reply that no command asked for${words}`, { ...facts, reply });
 }
 
 /** Whoever asked for the task has given it up. */

@@ -23,7 +23,8 @@ import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, type Failure, sourceFailure, sourceTimeout, timedOut } from "./failures.ts";
+import type { Failure } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
@@ -209,7 +210,7 @@ export class Pipeline {
       if (task.isAnswered) this.#await(task);
       else this.#silent.push(task);
       if (task.isCommand) {
-        if (isEarly) return this.#unsolicited(unclaimed);
+        if (isEarly) return this.fail(unsolicited(unclaimed));
         this.#isByHand = false;
       } else if (!task.isAnswered) this.#isByHand = true;
       if (content !== undefined) return void this.#pump(task, content);
@@ -344,7 +345,7 @@ export class Pipeline {
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
-      if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.#unsolicited(reply);
+      if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.fail(unsolicited(reply));
       this.#unclaimed.push(reply);
       return;
     }
@@ -383,12 +384,6 @@ export class Pipeline {
     if (head !== undefined) this.#deadline.set(head.timeout, this.#arrival);
     else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block, this.#arrival);
     else this.#deadline.pause();
-  }
-
-  #unsolicited(reply?: Reply): void {
-    if (reply?.code === 421) return this.fail((facts) => disconnected({ ...facts, reply }));
-    const words = reply === undefined ? "" : `: ${reply}`;
-    this.fail((facts) => new SmtpProtocolError(`The server sent a reply that no command asked for${words}`, { ...facts, reply }));
   }
 
   #onTimeout(): void {
