@@ -20,6 +20,7 @@ import {
 } from "./case.ts";
 import { logins } from "./login_cases.ts";
 import { extensionCases } from "./extension_cases.ts";
+import { manyCases } from "./many_cases.ts";
 import { proxies, proxyCertificates } from "./proxy_cases.ts";
 import { resumptions } from "./tls_cases.ts";
 
@@ -306,6 +307,7 @@ export const cases: readonly Case[] = [
   ...logins,
   ...resumptions,
   ...extensionCases,
+  ...manyCases,
   ...proxies,
   ...losses,
 ];
