@@ -11,6 +11,8 @@ export interface Figure {
   readonly rounds: readonly Round[];
   /** Why there are no rounds. */
   readonly fault?: string;
+  /** Whether it was measured in a hurry. */
+  readonly isQuick?: boolean;
 }
 
 /** One run. */

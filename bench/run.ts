@@ -87,7 +87,7 @@ async function run(wish: Wish): Promise<void> {
   for (const part of partsOf(wish)) {
     const measured = await measure(part.workload, part.runtime, part.placement, servers, effort);
     print(part, measured);
-    figures.push(...measured);
+    figures.push(...measured.map((figure) => quick ? { ...figure, isQuick: quick } : figure));
   }
   const weights = isPartial(wish) && wish.only !== "W8" ? [] : await weigh(quick ? 3 : WEIGHINGS, core);
   const results: Results = {
@@ -104,9 +104,10 @@ async function run(wish: Wish): Promise<void> {
 function merged(before: Results, { figures, weights, ...facts }: Results): Results {
   const name = ({ workload, contender, runtime, placement }: Figure) => [workload, contender, runtime, placement].join();
   const fresh = new Set(figures.map(name));
+  const all = [...before.figures.filter((figure) => !fresh.has(name(figure))), ...figures];
   return {
-    ...{ ...facts, isQuick: before.isQuick },
-    figures: [...before.figures.filter((figure) => !fresh.has(name(figure))), ...figures],
+    ...{ ...facts, isQuick: all.some(({ isQuick }) => isQuick) },
+    figures: all,
     weights: weights.length > 0 ? weights : before.weights,
   };
 }
