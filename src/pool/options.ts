@@ -77,12 +77,13 @@ export function resolvePoolOptions(target: string | URL | ConnectOptions, option
   const isUrl = typeof target === "string" || target instanceof URL;
   const connect: ConnectOptions = own({ ...(isUrl ? optionsOfUrl(target) : own(target)), ...own(given.connect ?? {}) });
   if (connect.socket !== undefined) throw new TypeError("Cannot use socket in a pool as each connection must have one of its own: dial opens them");
-  const { clock } = resolveOptions(connect);
+  // One dialer for all: its connections share secure contexts and TLS sessions.
+  const { clock, dial } = resolveOptions(connect);
   const { queueTimeout, idleTimeout = 30_000, rateLimit } = given;
   if (queueTimeout !== undefined) checkTimeout("queueTimeout", queueTimeout);
   checkTimeout("idleTimeout", idleTimeout);
   return {
-    connect,
+    connect: own({ ...connect, dial }),
     maxConnections: checkWhole("maxConnections", given.maxConnections ?? 5, 10_000),
     maxMessages: checkWhole("maxMessages", given.maxMessages ?? 100, Number.MAX_SAFE_INTEGER),
     window: checkWindow(given.window ?? 1),

@@ -1,7 +1,7 @@
 /**
  * A server for the logins of the suite, with every mechanism, over TLS. It checks what it is given with `node:crypto`. It runs on Node, which alone can
  * tell the channel binding of the server's side, as a process of its own: what it needs stands in `SASL_SERVER`, its ports are printed, and it ends when
- * its input does. VRFY tells whom it takes the client for, HELP whether it knows the TLS session from before.
+ * its input does. VRFY tells whom it takes the client for, HELP, and its refusal of MAIL, whether it knows the TLS session from before.
  */
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
@@ -98,7 +98,7 @@ async function serve(socket: TLSSocket, { isStripped = false }: Kind): Promise<v
     if (verb === "QUIT") return void socket.end("221 bye\r\n");
     else if (verb === "EHLO") say(`250-mx.test\r\n250 AUTH ${[...SCRAMS, ...(isStripped ? [] : PLUS), ...OTHERS].join(" ")}`);
     else if (verb === "VRFY") say(`252 ${identity}`);
-    else if (verb === "HELP") say(`214 ${socket.isSessionReused() ? "resumed" : "fresh"}`);
+    else if (verb === "HELP" || verb === "MAIL") say(`${verb === "HELP" ? 214 : 550} ${socket.isSessionReused() ? "resumed" : "fresh"}`);
     else if (verb !== "AUTH") say("502 no");
     else {
       const ask = async (challenge: string) => {

@@ -21,6 +21,17 @@ export const resumptions: readonly Case[] = [
     },
   })),
   {
+    name: "two connections of one pool: TLS is resumed on Node and Bun",
+    async run({ SmtpPool }, env): Promise<void> {
+      await using pool = new SmtpPool(reaching(env, env.ports.sasl, { tls: "implicit" }), { maxConnections: 1, maxMessages: 1 });
+      const send = async () => await rejected(pool.send({ from: "a@x.test", to: "b@y.test", body: "Subject: x\r\n\r\nhello\r\n" }));
+      const told = [(await send()).message, (await send()).message].map((message) => /fresh|resumed/.exec(String(message))?.[0]);
+      // Workers decide for themselves, for all connections of the process.
+      if (env.lacks.includes("own authority")) return equal(told.filter((text) => text !== "fresh" && text !== "resumed"), []);
+      equal(told, ["fresh", env.lacks.includes("session resumption") ? "fresh" : "resumed"]);
+    },
+  },
+  {
     name: "TLS is resumed for the same name, authorities, port and dialer alone",
     needs: "own authority",
     async run(library, env): Promise<void> {
