@@ -203,6 +203,9 @@ export class SmtpClient implements AsyncDisposable {
    * Sends every message that `messages` gives and yields what became of each, in the same order: one failure neither ends the rest nor shifts it.
    * The source is read only a little ahead of what is under way, and of what was read of the outcomes. Leaving the loop early sends nothing more.
    *
+   * Where the server fails at a window, there is none from then on, and what surely was not sent is sent again; where that cost the connection, a client
+   * of {@linkcode connect} opens another, once, and {@linkcode connection} is that one then.
+   *
    * Source: RFC 2920 section 3.1, RFC 3030 section 4.2.
    *
    * @throws {SmtpConnectionError} Of kind `aborted`, behind the outcomes of what was begun, when the signal fires. {RangeError} The window is none.
