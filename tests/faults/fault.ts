@@ -1,0 +1,24 @@
+/** What a case of the catalogue of faults is, where it needs no socket: everything is in memory, so that it runs wherever JavaScript does. */
+import { settled } from "../support/fake_clock.ts";
+import { type Delivery, ScriptedServer } from "../support/script.ts";
+
+/** One case. */
+export interface Fault {
+  /** Begins with the id of its entry, as `F01 `. */
+  readonly name: string;
+  /** Throws when the case fails. */
+  readonly run: () => void | Promise<void>;
+}
+
+/** The ways in which every reply arrives. */
+export const DELIVERIES: readonly Delivery[] = ["whole", "line", "byte"];
+
+/** Holds `run` against a server that plays `script`, once for each of {@linkcode DELIVERIES}, and checks that the whole script came to pass. */
+export async function inEachDelivery(script: string, run: (server: ScriptedServer) => Promise<void>): Promise<void> {
+  for (const delivery of DELIVERIES) {
+    const server = new ScriptedServer(script, delivery);
+    await run(server);
+    await settled();
+    server.check();
+  }
+}
