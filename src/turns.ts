@@ -88,7 +88,12 @@ export class Turns {
       signal?.addEventListener("abort", onAbort);
       this.#waiting.push(turn);
     });
-    return come.then(() => running ?? this.#run(turn, task));
+    return come.then(() => {
+      const begun = running;
+      // What is kept here outlives the turn, since the turns of a window begin one inside the other.
+      running = undefined;
+      return begun ?? this.#run(turn, task);
+    });
   }
 
   /**
@@ -158,7 +163,7 @@ export class Turns {
       if (again === undefined && turn.withdrawn?.aborted) turn.giveUp(turn.withdrawn);
       else {
         this.#begin(turn);
-        turn.start();
+        turn.begin();
       }
     }
   }
@@ -178,9 +183,9 @@ export class Turn {
   /** See {@linkcode TurnOptions.withdrawn}. */
   readonly withdrawn: AbortSignal | undefined;
   /** It had to wait, and has come. */
-  start: () => void = () => {};
+  start: () => void = nothing;
   /** It had to wait, and was given up. */
-  giveUp: (signal: AbortSignal | undefined) => void = () => {};
+  giveUp: (signal: AbortSignal | undefined) => void = nothing;
 
   constructor(turns: Turns, number: number, { window = 1, octets = 0, withdrawn }: TurnOptions) {
     this.#turns = turns;
@@ -188,6 +193,13 @@ export class Turn {
     this.window = window;
     this.octets = octets;
     this.withdrawn = withdrawn;
+  }
+
+  /** It has come, and what waited for it is let go. */
+  begin(): void {
+    const { start } = this;
+    this.start = this.giveUp = nothing;
+    start();
   }
 
   /** Says that its commands are queued from now on. */
@@ -237,6 +249,8 @@ export class Turn {
     return this.#turns.retake(this);
   }
 }
+
+function nothing(): void {}
 
 /**
  * Whether a reply to MAIL with `code` is that of a server that does not take one transaction behind another: bad sequence (503), or, where it has lost
