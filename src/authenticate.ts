@@ -130,7 +130,8 @@ class Attempt {
       return await this.#bounded(what, step);
     } catch (cause) {
       // The session has ended meanwhile, and says why.
-      if (this.#connection.isClosed) await this.#connection.noop();
+      const failure = sessionOf(this.#connection).failureOf(AUTH);
+      if (failure !== undefined) throw failure;
       throw cause instanceof SmtpError ? cause : new SmtpAuthError(`${what} failed`, { ...AUTH, cause });
     }
   }

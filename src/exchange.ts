@@ -82,6 +82,8 @@ class Exchange {
   readonly #finals: Asked[] = [];
   /** Whether the content was handed over to its end, and not refused: the server may have it, whatever becomes of the connection. */
   #mayHaveArrived = false;
+  /** Whether a lost RCPT has been asked about. */
+  #isLossTold = false;
 
   constructor(transaction: Transaction) {
     const { session, signal, envelope: { mail }, recipients, turn } = transaction;
@@ -164,8 +166,11 @@ class Exchange {
   /** See {@linkcode Questions}. */
   about(asked: Asked, delivery: Delivery): Partial<SmtpErrorFacts> {
     if (asked.verb === "MAIL") return toldOf(this.#transaction.before);
-    if (asked.address !== undefined) return { recipient: asked.address, ...toldOf(this.#transaction.before) };
-    return this.#told(delivery);
+    if (asked.address === undefined) return this.#told(delivery);
+    // Of all that are lost together the first is the one that is thrown: what the others would say of the rest is heard by nobody.
+    const isFirst = !this.#isLossTold;
+    this.#isLossTold = true;
+    return { recipient: asked.address, ...(isFirst ? this.#told(delivery) : toldOf(this.#transaction.before)) };
   }
 
   /** See {@linkcode Questions}. */

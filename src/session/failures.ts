@@ -2,12 +2,13 @@
 import {
   SmtpBodyError,
   SmtpConnectionError,
-  type SmtpError,
+  SmtpError,
   type SmtpErrorFacts,
   SmtpProtocolError,
   SmtpSecurityError,
   SmtpUnsupportedError,
 } from "../errors.ts";
+import { messageOf } from "../transport/socket.ts";
 import type { Reply } from "../wire/reply.ts";
 
 /** Makes the error of a failure for one task. */
@@ -57,6 +58,15 @@ export function sourceTimeout(facts: SmtpErrorFacts): SmtpBodyError {
 /** A message's source failed in the middle of DATA, which can be left in no other way without the dot. */
 export function closedBySource(error: SmtpError): Failure {
   return (facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error });
+}
+
+/** The error of a handshake behind STARTTLS. A socket does not know what its handshake follows upon, so a failure of it is told anew. */
+export function handshakeFailed(cause: unknown, facts: SmtpErrorFacts): SmtpError {
+  if (cause instanceof SmtpSecurityError) {
+    return new SmtpSecurityError(cause.kind, cause.message, { ...facts, transient: cause.transient, cause: cause.cause });
+  }
+  if (cause instanceof SmtpError) return cause;
+  return new SmtpSecurityError("tls", `TLS could not be started: ${messageOf(cause)}`, { ...facts, cause });
 }
 
 /** The stream of replies has come to its end, by `cause` where there is one. What is no reply may be a secret itself, come back. */

@@ -15,7 +15,7 @@
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
-import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpSecurityError } from "../errors.ts";
+import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError } from "../errors.ts";
 import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -24,7 +24,7 @@ import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, handshakeFailed, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
@@ -149,9 +149,8 @@ export class Pipeline {
       await this.#channel.upgrade(options, { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS });
     } catch (cause) {
       this.#assertOpen();
-      const message = `TLS could not be started: ${cause instanceof Error ? cause.message : cause}`;
-      const error = cause instanceof SmtpError ? cause : new SmtpSecurityError("tls", message, { ...STARTTLS, cause });
-      this.fail((facts) => new SmtpConnectionError("closed", message, { ...facts, cause: error }));
+      const error = handshakeFailed(cause, STARTTLS);
+      this.fail((facts) => new SmtpConnectionError("closed", error.message, { ...facts, cause: error }));
       throw error;
     } finally {
       this.#isWriting = false;

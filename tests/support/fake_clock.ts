@@ -26,6 +26,17 @@ export class FakeClock implements Clock {
     if (next < Infinity) await this.advance(next - this.#now);
   }
 
+  /** Lets time pass until the next timer fires, and waits for nothing; `false` where none waits. */
+  fire(): boolean {
+    const [next] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at);
+    if (next === undefined) return false;
+    const [id, { at, callback }] = next;
+    this.#timers.delete(id);
+    this.#now = at;
+    callback();
+    return true;
+  }
+
   /** Lets `milliseconds` pass: every timer that is due by then fires, in order. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds;

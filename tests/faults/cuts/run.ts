@@ -1,0 +1,148 @@
+/** Runs a session that is cut, with a client or with a pool, and holds what comes of it against the model. Nothing here is of one runtime. */
+import { setImmediate } from "node:timers";
+import { assertEquals } from "@std/assert";
+import { connect, type ConnectOptions, type SendResult, type SmtpClient, SmtpError, SmtpPool } from "@posthorn/smtp";
+// Loaded beforehand: what is loaded in the middle of a session takes time of the real clock.
+import "../../../src/authenticate.ts";
+import type { Cut, Ending } from "../../support/cut_socket.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { handedOf, heardOf, isStored, messageOf, openingOf, type Point, type Told, waitOf } from "./model.ts";
+import { ScriptServer } from "./script_server.ts";
+import { computing, type CutSession } from "./sessions.ts";
+
+/** Turns of the event loop that a session takes at most: far more than any needs, so that one that takes more hangs. */
+const MOST_TURNS = 20_000;
+
+/** Turns without a step behind which nothing more is under way. */
+const IDLE_TURNS = 2;
+
+/** The endings that give the client the time to do all that it does upon what it has heard. */
+const UNHURRIED: readonly Ending[] = ["late close", "late reset", "stall", "block", "refuse"];
+
+/** Waits for `promise`, a step of the session at a time; where nothing can happen any more, time passes. */
+async function inSteps<T>(promise: Promise<T>, server: ScriptServer, clock: FakeClock): Promise<T> {
+  let isOver = false;
+  let idle = 0;
+  promise.then(() => isOver = true, () => isOver = true);
+  for (let turns = 0; !isOver; turns++) {
+    if (turns > MOST_TURNS) throw new Error("it hangs");
+    const { steps } = server;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    idle = steps === server.steps && computing.underWay === 0 && server.isStuck ? idle + 1 : 0;
+    if (computing.underWay > 0) turns--;
+    else if (idle >= IDLE_TURNS && !isOver) clock.fire();
+  }
+  return await promise;
+}
+
+function optionsOf({ options }: CutSession, server: ScriptServer, clock: FakeClock): ConnectOptions {
+  return { hostname: "mx.example", ...options, clock, dial: server.dial };
+}
+
+function toldOf(outcome: SendResult | SmtpError): Told {
+  const [accepted, rejected] = [outcome.accepted, outcome.rejected].map((replies) => replies.map(({ address }) => address));
+  if (outcome instanceof SmtpError) {
+    const { kind, phase, delivery } = outcome;
+    return { status: "lost", kind, phase, delivery, accepted: accepted!, rejected: rejected! };
+  }
+  return { status: "sent", accepted: accepted!, rejected: rejected!, reply: outcome.reply.lines };
+}
+
+/** What `promise` comes to; an error that is not of the library is none that it may come to. */
+async function settledOf<T>(promise: Promise<T>): Promise<T | SmtpError> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof SmtpError) return error;
+    throw error;
+  }
+}
+
+/** Everything that a client does: what became of the opening, or of each message. */
+async function allOf(session: CutSession, options: ConnectOptions): Promise<readonly (SendResult | SmtpError)[] | SmtpError> {
+  const client = await settledOf<SmtpClient>(connect(options));
+  if (client instanceof SmtpError) return client;
+  const outcomes: (SendResult | SmtpError)[] = [];
+  for (const message of session.messages) outcomes.push(await settledOf(client.send(message)));
+  await client.quit();
+  return outcomes;
+}
+
+/** Cuts `session` once, and holds what a client says of it against the model. */
+export async function cutClient(session: CutSession, cut: Cut, isStreamed = false): Promise<void> {
+  const { script } = session;
+  const server = new ScriptServer(script, cut, isStreamed);
+  const clock = new FakeClock();
+  const outcomes = await inSteps(allOf(session, optionsOf(session, server, clock)), server, clock);
+  const [{ heard, handed, reached, isClosed } = raise()] = server.connections;
+  const point: Point = { heard, handed };
+  const opening = openingOf(script, point, cut.by);
+  if (outcomes instanceof SmtpError) assertEquals(toldOf(outcomes), opening);
+  else {
+    assertEquals(opening, undefined);
+    assertEquals(outcomes.map(toldOf), session.messages.map((_, index) => messageOf(script, index, point, cut.by)));
+  }
+  checkWire(session, cut, point);
+  assertEquals(server.stored, session.messages.map((_, index) => Number(isStored(script, index, reached))));
+  const mayWait = ["stall", "block"].includes(cut.by);
+  if (mayWait) assertEquals(clock.now(), waitOf(script, point), "the wait");
+  assertEquals([server.connections.length, isClosed, clock.pending, server.mismatches], [1, true, 0, []]);
+}
+
+/** The client heard all that it could hear; and where it had the time, it said all that there was to be said upon it. */
+function checkWire({ script }: CutSession, cut: Cut, { heard, handed }: Point): void {
+  assertEquals(heard, heardOf(script, cut), "octets heard");
+  if (UNHURRIED.includes(cut.by)) assertEquals(handed, handedOf(script, heard), "octets handed over");
+}
+
+function raise(): never {
+  throw new Error("nothing was dialled");
+}
+
+/** Cuts `session` once on the first connection of a pool, and holds what the pool does against the model. */
+export async function cutPool(session: CutSession, cut: Cut): Promise<void> {
+  const { script, window } = session;
+  const server = new ScriptServer(script, cut);
+  const clock = new FakeClock();
+  const pool = new SmtpPool(optionsOf(session, server, clock), { maxConnections: 1, window, random: () => 0 });
+  const all = async () => {
+    const outcomes = await Promise.all(session.messages.map((message) => settledOf(pool.send(message))));
+    await pool.drain();
+    return outcomes;
+  };
+  const outcomes = await inSteps(all(), server, clock);
+  const [{ heard, handed, reached } = raise()] = server.connections;
+  const point: Point = { heard, handed };
+  const isOpened = openingOf(script, point, cut.by) === undefined;
+  const whole: Point = { heard: script.serverOctets, handed: script.clientOctets };
+  const first = session.messages.map((_, index) => messageOf(script, index, point, cut.by));
+  // What is in doubt stays so; what has surely not been sent goes over the next connection, whoever has seen it before.
+  const expected = first.map((told, index) =>
+    isOpened && told.status === "lost" && told.delivery === "unknown" ? told : messageOf(script, index, whole, cut.by)
+  );
+  assertEquals(outcomes.map(toldOf), expected);
+  const again = first.map((told) => !isOpened || (told.status === "lost" && told.delivery === "not-sent"));
+  assertEquals(server.stored, again.map((isAgain, index) => Number(isStored(script, index, reached)) + Number(isAgain)), "how often it was stored");
+  const begun = first.findIndex(({ status }) => status === "lost");
+  const { sent, failed, retried } = pool.stats();
+  const doubts = expected.filter(({ status }) => status === "lost").length;
+  assertEquals([sent, failed], [expected.length - doubts, doubts]);
+  assertEquals(retried, Number(isOpened && begun >= 0 && again[begun]), "what is sent again was under way");
+  checkWire(session, cut, point);
+  assertEquals(server.connections.map(({ isClosed }) => isClosed), again.includes(true) ? [true, true] : [true]);
+  assertEquals([clock.pending, server.mismatches], [0, []]);
+}
+
+/** Runs `session` with no cut: it goes as the script has it, octet by octet. */
+export async function runWhole(session: CutSession): Promise<void> {
+  const { script } = session;
+  const server = new ScriptServer(script);
+  const clock = new FakeClock();
+  const outcomes = await inSteps(allOf(session, optionsOf(session, server, clock)), server, clock);
+  if (outcomes instanceof SmtpError) throw outcomes;
+  const point: Point = { heard: script.serverOctets, handed: script.clientOctets };
+  assertEquals(outcomes.map(toldOf), session.messages.map((_, index) => messageOf(script, index, point, "close")));
+  const [{ heard, handed, reached } = raise()] = server.connections;
+  assertEquals([heard, handed, reached], [script.serverOctets, script.clientOctets, script.clientOctets]);
+  assertEquals([server.stored, server.mismatches, clock.pending], [session.messages.map(() => 1), [], 0]);
+}
