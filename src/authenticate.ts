@@ -22,6 +22,7 @@ import { bounded } from "./session/bounded.ts";
 import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
 import { MAX_COMMAND_LINE } from "./wire/command.ts";
 import type { Reply } from "./wire/reply.ts";
+import { Secrets } from "./wire/secrets.ts";
 
 /** Octets of an AUTH command at most, CRLF counted; a longer initial response waits for a 334 (RFC 4954 section 4, RFC 5321 section 4.5.3.1.4). */
 const MAX_AUTH_LINE = 512;
@@ -103,6 +104,7 @@ function isRefusal({ reply, details }: Outcome): boolean {
 class Attempt {
   readonly #connection: SmtpConnection;
   readonly #signal: AbortSignal | undefined;
+  readonly #secrets = new Secrets();
 
   constructor(connection: SmtpConnection, signal: AbortSignal | undefined) {
     this.#connection = connection;
@@ -117,7 +119,8 @@ class Attempt {
       return await mechanism.start({ ...about, hostname, port, isSecure, signal, loadHmacMd5 });
     });
     try {
-      return { reply: await this.#prove(name, exchange), details: exchange.details };
+      const reply = await this.#prove(name, exchange);
+      return { reply, details: exchange.details && this.#cleared(exchange.details) };
     } catch (error) {
       if (this.#connection.state === "auth") this.#connection.close();
       throw error;
@@ -142,12 +145,18 @@ class Attempt {
     return await bounded({ clock, timeout: timeouts.command, signal, what, facts: AUTH }, step);
   }
 
+  /** What a server says of its refusal may be what it heard. */
+  #cleared(details: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, this.#secrets.hide([value]).join("")]));
+  }
+
   /** One exchange, to the server's last word. */
   async #prove(name: string, exchange: SaslExchange): Promise<Reply> {
     const connection = this.#connection;
     const options = this.#signal === undefined ? {} : { signal: this.#signal };
     let first = exchange.initialResponse;
     const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
+    this.#secrets.hear(`AUTH ${name} ${isShort ? encodeBase64(first!) : ""}`);
     let reply = await connection.auth(name, isShort ? first : undefined, options);
     if (isShort) first = undefined;
     for (let round = 0; reply.code === 334; round++) {
@@ -168,6 +177,7 @@ class Attempt {
         if (!reply.isPermanent && !reply.isTransient) sessionOf(connection).close("The server did not let AUTH be cancelled");
         throw cause instanceof SmtpError ? cause : new SmtpAuthError(`AUTH ${name} was given up`, { ...AUTH, cause });
       }
+      this.#secrets.hear(encodeBase64(response));
       reply = await connection.authRespond(response, options);
     }
     if (reply.code === 235 && !(first === undefined && await this.#isProven(exchange, reply))) {
@@ -183,8 +193,9 @@ class Attempt {
 
   /** Whether a 235 may be believed. RFC 4954 has no place in it for the last challenge; a proof that stands there all the same is none the worse. */
   async #isProven(exchange: SaslExchange, reply: Reply): Promise<boolean> {
+    if (exchange.isComplete || exchange.conclude === undefined) return exchange.isComplete;
     const challenge = decodeBase64(reply.lines.at(-1)?.split(" ").at(-1) ?? "");
-    if (exchange.isComplete || exchange.conclude === undefined || challenge === undefined) return exchange.isComplete;
+    if (challenge === undefined) return false;
     try {
       await this.#bounded("The proof of the server", async () => await exchange.conclude?.(challenge));
     } catch (cause) {

@@ -8,14 +8,14 @@ import type { Session } from "./session/session.ts";
 import type { SessionState } from "./session/state.ts";
 import type { Command } from "./session/task.ts";
 import type { TlsOptions } from "./transport/socket.ts";
-import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
+import { encodeBase64 } from "./wire/base64.ts";
 import { checkLine, commandLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
-import { decodeText } from "./wire/text.ts";
+import { Secrets } from "./wire/secrets.ts";
 
 /** Options of every verb. */
 export interface CallOptions {
@@ -71,6 +71,7 @@ let sessionOf: (connection: SmtpConnection) => Session;
  */
 export class SmtpConnection implements AsyncDisposable {
   readonly #session: Session;
+  readonly #secrets = new Secrets();
   /** The server's greeting, whatever its code. */
   readonly greeting: Reply;
 
@@ -204,8 +205,8 @@ export class SmtpConnection implements AsyncDisposable {
   async burl(url: string | URL, options: BdatOptions = {}): Promise<Reply> {
     this.#assertOffered("BURL");
     const { last = false, signal, timeout }: BdatOptions = own(options);
-    const label = commandLine("BURL", `${checkUrl(url)}${checkBoolean("last", last) ? " LAST" : ""}`);
-    return await this.#issue({ verb: last ? "BURL LAST" : "BURL", line: checkLine(label), signal, timeout });
+    const line = commandLine("BURL", `${checkUrl(url)}${checkBoolean("last", last) ? " LAST" : ""}`);
+    return await this.#withUrl({ verb: last ? "BURL LAST" : "BURL", line, signal, timeout });
   }
 
   /** RSET (RFC 5321 section 4.1.1.5). */
@@ -307,7 +308,7 @@ export class SmtpConnection implements AsyncDisposable {
     const line = commandLine(verb, args);
     const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
-    return await this.#issue({ verb: known, line: checkLine(line), ...options });
+    return await this.#withUrl({ verb: known, line, ...options });
   }
 
   /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
@@ -361,8 +362,17 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
-    const secrets = secretsOf(line.replace(/^AUTH\s+\S+\s*/i, ""));
-    return await this.#issue({ verb, label, secrets, line: checkLine(line, label), ...options });
+    checkLine(line, label);
+    this.#secrets.hear(line);
+    return await this.#issue({ verb, label, secrets: this.#secrets, line, ...options });
+  }
+
+  /** A line that may have a URL in it: whoever learns the token behind its URLAUTH may fetch what it names. */
+  async #withUrl({ line, ...command }: Command & { readonly line: string }): Promise<Reply> {
+    const [, token] = /;urlauth=[^\s:]*:[^\s:]*:(\S+)/i.exec(checkLine(line)) ?? [];
+    if (token === undefined) return await this.#issue({ ...command, line });
+    this.#secrets.add(token);
+    return await this.#issue({ ...command, line, label: line.replace(token, "***"), secrets: this.#secrets });
   }
 
   async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {
@@ -376,13 +386,6 @@ export class SmtpConnection implements AsyncDisposable {
     if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
     return reply;
   }
-}
-
-/** What stands on the wire, and the password or the token in it: a server may repeat either. */
-function secretsOf(response: string): readonly string[] {
-  const fields = decodeText(decodeBase64(response) ?? new Uint8Array(0)).replaceAll("\x01", "\0").split("\0").filter((field) => field !== "");
-  const last = fields.at(-1)?.replace(/^auth=Bearer /, "");
-  return last === undefined ? [response] : [response, last];
 }
 
 /** The session behind `connection`, for the high level, which speaks on the same one. */

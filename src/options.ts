@@ -239,7 +239,9 @@ const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", 
 
 function checkHostname(hostname: string | undefined): string {
   if (typeof hostname !== "string" || !/^[^\s/@[\]\p{Cc}\p{Cs}]+$/u.test(hostname)) {
-    throw wrong("hostname", "the name or IP address of a host, without brackets", hostname);
+    // One with an @ is a part of a URL, and its password another.
+    const shown = typeof hostname === "string" && hostname.includes("@") ? "***" : hostname;
+    throw wrong("hostname", "the name or IP address of a host, without brackets", shown);
   }
   return hostname;
 }

@@ -79,6 +79,8 @@ function canonicalIpv6(text: string): string {
   return new URL(`http://[${text}]/`).hostname.slice(1, -1);
 }
 
-function badHost(must: string, value: unknown): TypeError {
+function badHost(must: string, given: unknown): TypeError {
+  // One with an @ is a part of a URL, and its password another.
+  const value = typeof given === "string" && given.includes("@") ? "***" : given;
   return new TypeError(`Cannot use hostname to reach a server as it must be ${must}: current value is ${quoted(value)}`);
 }

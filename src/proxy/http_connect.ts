@@ -6,7 +6,7 @@ import { decodeText } from "../wire/text.ts";
 import { parseHost } from "./address.ts";
 import { checkPlace, checkTls, own, wrong } from "./checks.ts";
 import type { Exchange } from "./exchange.ts";
-import { formatFields, formatRequest, lineText, MAX_HEAD, parseStatus, schemesOf, type Status } from "./http_head.ts";
+import { formatFields, formatRequest, lineText, MAX_HEAD, parseStatus, schemesOf, secretsIn, type Status } from "./http_head.ts";
 import { dialThrough, inTheClear } from "./passage.ts";
 
 /** Options of {@linkcode httpConnect}. */
@@ -70,7 +70,8 @@ export function httpConnect(options: HttpConnectOptions): Dialer {
         await exchange.write(octets);
         const { status, schemes } = await answer(exchange);
         if (status.code < 200 || status.code > 299) {
-          throw refusal(exchange.peer, `${final.hostname}:${final.port}`, status, schemes);
+          const [words = ""] = secretsIn(fields).hide([schemes === "" ? status.words : `${status.words}; it asks for ${schemes}`]);
+          throw refusal(exchange.peer, `${final.hostname}:${final.port}`, { code: status.code, words });
         }
         // The socket knows the proxy as its peer.
         return { localAddress: (await exchange.info()).localAddress };
@@ -105,10 +106,9 @@ const OTHERS: Readonly<Record<number, string>> = {
   0x32: "it may be the mail server itself",
 };
 
-function refusal(peer: string, goal: string, { code, words }: Status, schemes: string): SmtpAuthError | SmtpConnectionError {
+function refusal(peer: string, goal: string, { code, words }: Status): SmtpAuthError | SmtpConnectionError {
   if (code === 407) {
-    const wanted = schemes === "" ? "" : `; it asks for ${schemes}`;
-    return new SmtpAuthError(`Logging in at ${peer} failed: ${words}${wanted}`, {
+    return new SmtpAuthError(`Logging in at ${peer} failed: ${words}`, {
       phase: "connect",
       hint: "the credentials of the proxy are meant, not those of the mail server",
     });

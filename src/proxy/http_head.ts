@@ -1,5 +1,6 @@
 /** The request for a tunnel and the head of its answer (RFC 9110 section 9.3.6, RFC 9112), as text and octets. */
-import { encodeBase64 } from "../wire/base64.ts";
+import { decodeBase64, encodeBase64 } from "../wire/base64.ts";
+import { Secrets } from "../wire/secrets.ts";
 import { decodeText, encodeText, printable, quoted } from "../wire/text.ts";
 import type { Host } from "./address.ts";
 import { checkCredentials, own, secretly, wrong } from "./checks.ts";
@@ -47,6 +48,15 @@ export function formatFields(headers: Readonly<Record<string, string>>, username
   // The lines that name the host take what is left.
   if (text.length <= MAX_HEAD - 1024) return text;
   throw new RangeError(`Cannot use headers to reach a proxy as they must have at most ${MAX_HEAD - 1024} octets: current value has ${text.length}`);
+}
+
+/** What a proxy may not repeat in an error: the last word of each of `fields`, and the password in one of Basic (RFC 7617 section 2). */
+export function secretsIn(fields: string): Secrets {
+  const secrets = new Secrets();
+  for (const word of fields.split("\r\n").map((field) => field.slice(field.lastIndexOf(" ") + 1))) {
+    secrets.add(word, decodeText(decodeBase64(word) ?? new Uint8Array(0)).replace(/^[^:]*:?/, ""));
+  }
+  return secrets;
 }
 
 /** The request for a tunnel to `host`, with `fields` from {@linkcode formatFields}. */

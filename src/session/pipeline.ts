@@ -28,6 +28,7 @@ import { aborted, closedByAbort, closedBySource, disconnected, endedBy, handshak
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
+import { Secrecy } from "./secrecy.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import { emit, receiveEvent, sendEvents, type Trace, type TraceEvent } from "./trace.ts";
@@ -51,6 +52,7 @@ export class Pipeline {
   readonly #deadline: Deadline;
   readonly #channel: Channel;
   readonly #room = new Room();
+  readonly #secrecy = new Secrecy();
   readonly #unsent = new Queue<Task>();
   #awaiting: Task[] = [];
   /** Written or being written, and owed no reply. */
@@ -229,6 +231,7 @@ export class Pipeline {
   }
 
   #await(task: Task): void {
+    this.#secrecy.begin(task);
     this.#awaiting.push(task);
     if (this.#awaiting.length === 1 && this.#writeError === undefined) this.#deadline.set(task.timeout);
   }
@@ -332,15 +335,13 @@ export class Pipeline {
   }
 
   #onEndOfStream(error: unknown): void {
-    this.fail(endedBy(error ?? this.#writeError?.cause, this.#awaiting[0]?.secrets !== undefined));
+    this.fail(endedBy(error ?? this.#writeError?.cause, this.#secrecy.isOn));
   }
 
   #take(said: Reply): void {
     const task = this.#awaiting[0] ?? this.#receipt();
-    // A server may repeat a line that it did not understand.
-    const secrets = task?.secrets;
-    const reply = secrets === undefined ? said : said.without(secrets);
-    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, secrets !== undefined));
+    const reply = this.#secrecy.shown(said, task);
+    if (this.#options.trace !== undefined) this.trace(receiveEvent(reply, task?.label, task?.secrets !== undefined));
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {

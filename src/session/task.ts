@@ -1,5 +1,6 @@
 import type { Delivery, SmtpError, SmtpErrorFacts } from "../errors.ts";
 import type { Reply } from "../wire/reply.ts";
+import type { Secrets } from "../wire/secrets.ts";
 import { type Rule, ruleOf } from "./state.ts";
 
 /** Some octets of a message's content. */
@@ -30,8 +31,8 @@ export interface Question {
   readonly content?: Content;
   /** The command in logs and errors, redacted; default `line`, else `verb`. */
   readonly label?: string;
-  /** What of it is a secret, as it stands on the wire and in the clear; its replies are cleared of it, and its challenges left out of logs. */
-  readonly secrets?: readonly string[] | undefined;
+  /** What was told in confidence with it and before; replies are cleared of it, and challenges left out of logs. */
+  readonly secrets?: Secrets | undefined;
   /** Whether a reply is owed; default `true`. */
   readonly isAnswered?: boolean;
   /** Whether another command may be written before its reply; default by the table. */
@@ -65,7 +66,7 @@ export class Task {
   readonly content: Content | undefined;
   /** The command in logs and errors, redacted. */
   readonly label: string;
-  readonly secrets: readonly string[] | undefined;
+  readonly secrets: Secrets | undefined;
   readonly isAnswered: boolean;
   readonly isFollowable: boolean;
   readonly isOwed: boolean;

@@ -158,7 +158,7 @@ export function checkDomains(domains: readonly string[]): string {
 export function checkUrl(url: string | URL): string {
   const text = String(url);
   if (/^[!-~]+$/.test(text) && URL.canParse(text)) return text;
-  throw new TypeError(`Cannot use url in BURL as it must be an absolute URL in ASCII, without spaces: current value is ${quoted(text)}`);
+  throw new TypeError(`Cannot use url in BURL as it must be an absolute URL in ASCII, without spaces: current value is not shown`);
 }
 
 /** The address literal of an IP address: `[192.0.2.1]`, `[IPv6:2001:db8::1]`; `undefined` when it is none. */

@@ -38,13 +38,6 @@ export class Reply {
     return new Reply(code, lines.length === 0 ? [new Uint8Array(0)] : lines.map(encodeText));
   }
 
-  /** The same reply with each of `secrets` written as `***` wherever it stands in the text; too short a text to be one is left as it is. */
-  without(secrets: readonly string[]): Reply {
-    const found = secrets.filter((secret) => secret.length >= 4 && this.lines.some((line) => line.includes(secret)));
-    if (found.length === 0) return this;
-    return Reply.of(this.code, ...this.lines.map((line) => found.reduce((text, secret) => text.replaceAll(secret, "***"), line)));
-  }
-
   /** The text of each line as it came, behind code and separator: UTF-8, or ISO 8859-1 where it is no UTF-8. */
   get lines(): readonly string[] {
     return this.#lines ??= this.#given.map((line) => typeof line === "string" ? line : decodeText(line));
