@@ -1,3 +1,4 @@
+import { decoding } from "./decoding_stream.ts";
 import { LineDecoder, type LineDecoderOptions } from "./line_decoder.ts";
 import { decodeText } from "./text.ts";
 
@@ -23,30 +24,15 @@ export class LineDecoderStream extends ReadableStream<string> {
    */
   constructor(source: ReadableStream<Uint8Array>, options: LineDecoderOptions = {}) {
     const decoder = new LineDecoder(options);
-    const reader = source.getReader();
-    super({
-      async pull(controller): Promise<void> {
-        for (let lines = 0; lines === 0;) {
-          const { done, value } = await reader.read();
-          if (done) {
-            const rest = decoder.finish();
-            if (rest !== undefined) controller.enqueue(decodeText(rest));
-            controller.close();
-            return;
-          }
-          try {
-            for (const line of decoder.push(value)) {
-              lines++;
-              controller.enqueue(decodeText(line));
-            }
-            if (decoder.fault !== undefined) throw decoder.fault;
-          } catch (error) {
-            await reader.cancel(error);
-            throw error;
-          }
-        }
-      },
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+    super(
+      decoding(source, {
+        get fault() {
+          return decoder.fault;
+        },
+        push: (chunk) => decoder.push(chunk).map(decodeText),
+        finish: () => [decoder.finish()].filter((rest) => rest !== undefined).map(decodeText),
+      }),
+      { highWaterMark: 0 },
+    );
   }
 }

@@ -205,7 +205,10 @@ function isIpv4(text: string): boolean {
 }
 
 function isIpv6(text: string): boolean {
-  return /^[0-9A-Fa-f:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+  if (!/^[0-9A-Fa-f:.]+$/.test(text) || !text.includes(":") || !URL.canParse(`http://[${text}]/`)) return false;
+  // Unlike elsewhere "::" stands for two groups at least (RFC 5321 section 4.1.3); a dotted part is two.
+  const groups = text.split(":").filter((group) => group !== "").length + (text.includes(".") ? 1 : 0);
+  return !text.includes("::") || groups <= 6;
 }
 
 function checkLength(what: string, text: string, limit: number): void {

@@ -1,3 +1,4 @@
+import { decoding } from "./decoding_stream.ts";
 import type { Reply } from "./reply.ts";
 import { ReplyDecoder, type ReplyDecoderOptions } from "./reply_decoder.ts";
 
@@ -15,16 +16,27 @@ import { ReplyDecoder, type ReplyDecoderOptions } from "./reply_decoder.ts";
  * for await (const reply of bytes.pipeThrough(new ReplyDecoderStream())) console.log(reply.code);
  * ```
  */
-export class ReplyDecoderStream extends TransformStream<Uint8Array, Reply> {
+export class ReplyDecoderStream implements TransformStream<Uint8Array, Reply> {
+  /** The replies. */
+  readonly readable: ReadableStream<Reply>;
+  /** Where the bytes go. */
+  readonly writable: WritableStream<Uint8Array>;
+
   /** A stream with a decoder of its own. */
   constructor(options: ReplyDecoderOptions = {}) {
     const decoder = new ReplyDecoder(options);
-    super({
-      transform(chunk, controller): void {
-        for (const reply of decoder.push(chunk)) controller.enqueue(reply);
-        if (decoder.fault !== undefined) throw decoder.fault;
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    this.writable = writable;
+    const replies = decoding<Reply>(readable, {
+      get fault() {
+        return decoder.fault;
       },
-      flush: () => decoder.finish(),
+      push: (chunk) => decoder.push(chunk),
+      finish: () => {
+        decoder.finish();
+        return [];
+      },
     });
+    this.readable = new ReadableStream<Reply>(replies, { highWaterMark: 0 });
   }
 }

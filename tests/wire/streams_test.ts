@@ -57,6 +57,20 @@ Deno.test("ReplyDecoderStream errors when the bytes end inside a reply, and at w
   }
 });
 
+Deno.test("LineDecoderStream and ReplyDecoderStream lose nothing of what came before a fault in the same chunk", async () => {
+  const until = async (stream: ReadableStream<unknown>) => {
+    const values: string[] = [];
+    await assertRejects(async () => {
+      for await (const value of stream) values.push(String(value));
+    }, SmtpProtocolError);
+    return values;
+  };
+  for (const chunks of splits(bytes("250 a\n250 b\n250 cc\n"))) {
+    assertEquals(await until(new LineDecoderStream(streamOf(chunks), { maxLineLength: 5 })), ["250 a", "250 b"]);
+    assertEquals(await until(streamOf(chunks).pipeThrough(new ReplyDecoderStream({ maxLineLength: 5 }))), ["250 a", "250 b"]);
+  }
+});
+
 Deno.test("DotStuffingStream transforms content to what goes behind DATA", async () => {
   assertEquals(await toText(streamOf([bytes(".a\n"), bytes(".")]).pipeThrough(new DotStuffingStream())), "..a\r\n..\r\n.\r\n");
   assertEquals(await toText(streamOf([]).pipeThrough(new DotStuffingStream())), ".\r\n");
