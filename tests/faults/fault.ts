@@ -22,3 +22,13 @@ export async function inEachDelivery(script: string, run: (server: ScriptedServe
     server.check();
   }
 }
+
+/** Runs a case; resolves with what went wrong, or with `undefined`. */
+export async function runFault({ run }: Fault): Promise<string | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
+  }
+}
