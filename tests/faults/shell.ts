@@ -1,8 +1,6 @@
-/** The thin shell for runtimes with a process: runs every case in memory and prints one line of JSON for each. */
+/** The thin shell for runtimes with a process: runs every case in memory. */
+import { runCases } from "../runtimes/case_process.ts";
 import { runFault } from "./fault.ts";
 import { faults } from "./faults.ts";
 
-for (const one of faults) {
-  const fault = await runFault(one);
-  console.log(JSON.stringify({ case: one.name, ...(fault !== undefined && { fault }) }));
-}
+await runCases(faults, (name) => runFault(faults, name));
