@@ -22,3 +22,15 @@ export async function inEachDelivery(script: string, run: (server: ScriptedServe
     server.check();
   }
 }
+
+/** Runs the one of `faults` that is called `name`; resolves with what went wrong, or with `undefined`. */
+export async function runFault(faults: readonly Fault[], name: string): Promise<string | undefined> {
+  const found = faults.find((one) => one.name === name);
+  if (found === undefined) return `there is no case ${name}`;
+  try {
+    await found.run();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
+  }
+}

@@ -86,12 +86,12 @@ export interface Stored {
   readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
-/** One case. */
-export interface Case {
+/** One case, and what it is given. */
+export interface Case<E = Environment> {
   readonly name: string;
   /** Without it the case has to fail with the documented error. */
   readonly needs?: Feature;
-  readonly run: (library: Library, env: Environment) => Promise<void>;
+  readonly run: (library: Library, env: E) => Promise<void>;
 }
 
 /** A message with everything that a client may spoil. */
@@ -117,7 +117,7 @@ export async function rejected(promise: Promise<unknown>): Promise<Record<string
 }
 
 /** Options that reach `port`. */
-export function reaching(env: Environment, port: number, more: ConnectOptions = {}): ConnectOptions {
+export function reaching(env: Pick<Environment, "lacks" | "authority">, port: number, more: ConnectOptions = {}): ConnectOptions {
   const tlsOptions = env.lacks.includes("own authority") ? {} : { tlsOptions: { caCerts: [env.authority] } };
   return { hostname: "localhost", port, name: "client.test", ...tlsOptions, ...more };
 }
@@ -155,4 +155,27 @@ export async function loginsTried(env: Environment): Promise<number> {
 /** How often a proxy has led somewhere. */
 export async function tunnels(env: Environment): Promise<number> {
   return await (await fetch(`${env.control}/tunnels`)).json();
+}
+
+/** Runs the one of `cases` that is called `name`; resolves with what went wrong, or with `undefined`. */
+export async function runCase<E extends Pick<Environment, "lacks">>(
+  cases: readonly Case<E>[],
+  name: string,
+  library: Library,
+  env: E,
+): Promise<string | undefined> {
+  const found = cases.find((one) => one.name === name);
+  if (found === undefined) return `there is no case ${name}`;
+  try {
+    if (found.needs === undefined || !env.lacks.includes(found.needs)) await found.run(library, env);
+    else {
+      const { name, kind, phase, message } = await rejected(found.run(library, env));
+      if (name !== "SmtpUnsupportedError" || kind !== "unsupported") {
+        return `${name} of kind ${kind} in ${phase}, where SmtpUnsupportedError is documented: ${message}`;
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
+  }
 }

@@ -4,10 +4,10 @@
  * README.
  */
 import { parseArgs } from "node:util";
-import type { Environment } from "./case.ts";
 import { startEnvironment } from "./environment.ts";
+import { runIn } from "./host.ts";
 import { matrix, shownMatrix } from "./matrix.ts";
-import { bundle, installRuntimes, type Runtime, runtimes } from "./runtimes.ts";
+import { bundle, installRuntimes, runtimes } from "./runtimes.ts";
 import { cases } from "./suite.ts";
 
 /** What came of one case in one runtime. */
@@ -27,8 +27,7 @@ export interface RunOptions {
 }
 
 const SOURCE = new URL("../../mod.ts", import.meta.url).pathname;
-/** How long a runtime may take over the whole suite, in milliseconds. */
-const PATIENCE = 120_000;
+const names = cases.map(({ name }) => name);
 
 /** Runs the suite; resolves with one outcome for each case and runtime. */
 export async function runSuite({ library = SOURCE, runtime: only }: RunOptions = {}): Promise<Outcome[]> {
@@ -36,98 +35,20 @@ export async function runSuite({ library = SOURCE, runtime: only }: RunOptions =
   const work = await Deno.makeTempDir();
   await using servers = await startEnvironment();
   try {
-    await bundle(folder, "shell.ts", library, `${work}/shell.mjs`);
-    await bundle(folder, "worker_shell.ts", library, `${work}/worker.mjs`);
+    const bundled = { process: `${work}/shell.mjs`, workerd: `${work}/worker.mjs` };
+    await bundle(folder, new URL("shell.ts", import.meta.url), library, bundled.process);
+    await bundle(folder, new URL("worker_shell.ts", import.meta.url), library, bundled.workerd);
     const outcomes: Outcome[] = [];
     for (const [index, runtime] of runtimes.entries()) {
       if (only !== undefined && runtime.name !== only) continue;
       const environment = { ...servers.environment, lacks: runtime.lacks, run: `run${index}` };
-      const faults = await (runtime.command === undefined ? inWorkerd : inProcess)(runtime, folder, work, environment);
-      for (const { name } of cases) {
-        outcomes.push({ runtime: runtime.name, case: name, fault: faults.has(name) ? faults.get(name) : "the runtime ended before this case" });
-      }
+      const shell = runtime.command === undefined ? bundled.workerd : bundled.process;
+      const faults = await runIn({ runtime, folder, shell, names, environment, authorities: [environment.authority] });
+      for (const [name, fault] of faults) outcomes.push({ runtime: runtime.name, case: name, fault });
     }
     return outcomes;
   } finally {
     await Deno.remove(work, { recursive: true });
-  }
-}
-
-type Faults = Map<string, string | undefined>;
-
-async function inProcess(runtime: Runtime, folder: string, work: string, environment: Environment): Promise<Faults> {
-  const [command = "", ...args] = runtime.command?.(folder, `${work}/shell.mjs`) ?? [];
-  const child = new Deno.Command(command, { args, env: { POSTHORN_ENVIRONMENT: JSON.stringify(environment) }, stdout: "piped", stderr: "piped" })
-    .spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
-  const { code, stdout, stderr } = await child.output();
-  clearTimeout(timer);
-  const faults: Faults = new Map();
-  for (const line of new TextDecoder().decode(stdout).split("\n").filter((line) => line.startsWith("{"))) {
-    const { case: name, fault } = JSON.parse(line);
-    faults.set(name, fault);
-  }
-  const last = cases.at(-1)?.name ?? "";
-  // A run that did not end well has failed, even where every case passed: something was left, or thrown, behind its back.
-  if (code !== 0) faults.set(last, `the process ended with ${code}: ${new TextDecoder().decode(stderr)}`);
-  return faults;
-}
-
-async function inWorkerd(runtime: Runtime, folder: string, work: string, environment: Environment): Promise<Faults> {
-  const port = freePort();
-  const list = (items: readonly string[]) => `[${items.map((item) => JSON.stringify(item)).join(", ")}]`;
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = (
-      modules = [(name = "worker", esModule = embed "worker.mjs")],
-      compatibilityDate = "2026-06-01", compatibilityFlags = ${list(runtime.flags ?? ["no_nodejs_compat_v2"])}, globalOutbound = "network",
-    )),
-    (name = "network", network = (allow = ["public", "private"], tlsOptions = (trustedCertificates = ${list([environment.authority])}))),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
-);
-`;
-  await Deno.writeTextFile(`${work}/config.capnp`, config);
-  const child = new Deno.Command(`${folder}/node_modules/@cloudflare/workerd-linux-64/bin/workerd`, {
-    args: ["serve", `${work}/config.capnp`],
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const faults: Faults = new Map();
-  const said = new Response(child.stderr).text();
-  try {
-    await listening(port);
-    for (const { name } of cases) {
-      const signal = AbortSignal.timeout(PATIENCE);
-      const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: JSON.stringify({ name, env: environment }), signal });
-      faults.set(name, response.ok ? (await response.json()).fault : await response.text());
-    }
-  } catch (error) {
-    faults.set(cases.find(({ name }) => !faults.has(name))?.name ?? "", `${error}`);
-  } finally {
-    child.kill("SIGTERM");
-    await child.status;
-  }
-  const complaints = (await said).trim();
-  if (faults.size < cases.length && complaints !== "") console.error(complaints);
-  return faults;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0;; tries++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch (error) {
-      if (tries === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   }
 }
 

@@ -40,7 +40,11 @@ export const runtimes: readonly Runtime[] = [
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },
   { name: "Node 24", command: node("24"), lacks: [] },
-  { name: "Bun", command: (folder, file) => [`${folder}/node_modules/@oven/bun-linux-x64/bin/bun`, "run", file], lacks: [] },
+  {
+    name: "Bun",
+    command: (folder, file) => [`${folder}/node_modules/@oven/bun-linux-x64/bin/bun`, "run", "--unhandled-rejections=strict", file],
+    lacks: [],
+  },
   { name: "workerd", command: undefined, lacks: [...WORKERS, "MD5"] },
   { name: "workerd (nodejs_compat)", command: undefined, flags: ["nodejs_compat"], lacks: WORKERS },
 ];
@@ -74,13 +78,16 @@ export async function installRuntimes(): Promise<string> {
   return FOLDER;
 }
 
-/** Bundles `entry` with the library, whose main file is `library`, into one file that every runtime can run. */
-export async function bundle(folder: string, entry: string, library: string, outfile: string): Promise<void> {
-  const here = new URL(entry, import.meta.url).pathname;
+/**
+ * Bundles `entry` with the library, whose main file is `library`, into one file that every runtime can run; one that has Node's modules, where the entry
+ * asks for them.
+ */
+export async function bundle(folder: string, entry: URL, library: string, outfile: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(`${folder}/node_modules/@esbuild/linux-x64/bin/esbuild`, {
     args: [
-      here,
+      entry.pathname,
       "--bundle",
+      "--external:node:*",
       "--format=esm",
       "--target=es2022",
       "--log-level=warning",
@@ -89,6 +96,7 @@ export async function bundle(folder: string, entry: string, library: string, out
       `--alias:@posthorn/smtp/extensions=${library.replace(/mod\.(ts|js)$/, "src/extensions/mod.$1")}`,
       `--alias:@posthorn/smtp/proxy=${library.replace(/mod\.(ts|js)$/, "src/proxy/mod.$1")}`,
       `--alias:@posthorn/smtp/sasl=${library.replace(/mod\.(ts|js)$/, "src/sasl/mod.$1")}`,
+      `--alias:@std/assert=${new URL("../support/assert.ts", import.meta.url).pathname}`,
       `--outfile=${outfile}`,
     ],
   }).output();

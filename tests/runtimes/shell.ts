@@ -3,12 +3,8 @@ import * as smtp from "@posthorn/smtp";
 import * as extensions from "@posthorn/smtp/extensions";
 import * as proxy from "@posthorn/smtp/proxy";
 import * as sasl from "@posthorn/smtp/sasl";
-import type { Environment } from "./case.ts";
-import { cases, runCase } from "./suite.ts";
+import { type Environment, runCase } from "./case.ts";
+import { runCases } from "./case_process.ts";
+import { cases } from "./suite.ts";
 
-const process: { readonly env: Record<string, string | undefined> } = Reflect.get(globalThis, "process");
-const env: Environment = JSON.parse(process.env["POSTHORN_ENVIRONMENT"] ?? "");
-for (const { name } of cases) {
-  const fault = await runCase(name, { ...smtp, extensions, proxy, sasl }, env);
-  console.log(JSON.stringify({ case: name, ...(fault !== undefined && { fault }) }));
-}
+await runCases(cases, (name, env: Environment) => runCase(cases, name, { ...smtp, extensions, proxy, sasl }, env));

@@ -311,21 +311,3 @@ export const cases: readonly Case[] = [
   ...proxies,
   ...losses,
 ];
-
-/** Runs the case `name`; resolves with what went wrong, or with `undefined`. */
-export async function runCase(name: string, library: Library, env: Environment): Promise<string | undefined> {
-  const found = cases.find((one) => one.name === name);
-  if (found === undefined) return `there is no case ${name}`;
-  try {
-    if (found.needs === undefined || !env.lacks.includes(found.needs)) await found.run(library, env);
-    else {
-      const { name, kind, phase, message } = await rejected(found.run(library, env));
-      if (name !== "SmtpUnsupportedError" || kind !== "unsupported") {
-        return `${name} of kind ${kind} in ${phase}, where SmtpUnsupportedError is documented: ${message}`;
-      }
-    }
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
-  }
-}

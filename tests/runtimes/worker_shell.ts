@@ -3,15 +3,10 @@ import * as smtp from "@posthorn/smtp";
 import * as extensions from "@posthorn/smtp/extensions";
 import * as proxy from "@posthorn/smtp/proxy";
 import * as sasl from "@posthorn/smtp/sasl";
-import type { Environment } from "./case.ts";
-import { runCase } from "./suite.ts";
+import { type Environment, runCase } from "./case.ts";
+import { caseWorker, type Worker } from "./case_worker.ts";
+import { cases } from "./suite.ts";
 
-const worker: { fetch(request: Request): Promise<Response> } = {
-  async fetch(request): Promise<Response> {
-    const { name, env }: { name: string; env: Environment } = await request.json();
-    const fault = await runCase(name, { ...smtp, extensions, proxy, sasl }, env);
-    return Response.json({ case: name, ...(fault !== undefined && { fault }) });
-  },
-};
+const worker: Worker = caseWorker((name, env: Environment) => runCase(cases, name, { ...smtp, extensions, proxy, sasl }, env));
 
 export default worker;

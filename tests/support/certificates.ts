@@ -71,13 +71,35 @@ export class Authority {
       notBefore: new Date(Date.now() - HOUR - age),
       notAfter: new Date(Date.now() + HOUR - age),
       extensions: [
-        new SubjectAlternativeNameExtension(names.map((name): JsonGeneralName => {
-          return name.startsWith("ip:") ? { type: "ip", value: name.slice(3) } : { type: "dns", value: name };
-        })),
+        alternatives(names),
         new ExtendedKeyUsageExtension([isClient ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth]),
       ],
     });
-    const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
-    return { key: PemConverter.encode(pkcs8, "PRIVATE KEY"), cert: certificate.toString("pem") };
+    return await leafOf(keys, certificate);
   }
+}
+
+/** A certificate for `names` that vouches for itself. */
+export async function selfSigned(names: readonly string[]): Promise<Leaf> {
+  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: `CN=${names[0]}`,
+    keys,
+    signingAlgorithm: ALGORITHM,
+    notBefore: new Date(Date.now() - HOUR),
+    notAfter: new Date(Date.now() + HOUR),
+    extensions: [alternatives(names)],
+  });
+  return await leafOf(keys, certificate);
+}
+
+function alternatives(names: readonly string[]): SubjectAlternativeNameExtension {
+  return new SubjectAlternativeNameExtension(names.map((name): JsonGeneralName => {
+    return name.startsWith("ip:") ? { type: "ip", value: name.slice(3) } : { type: "dns", value: name };
+  }));
+}
+
+async function leafOf({ privateKey }: CryptoKeyPair, certificate: X509Certificate): Promise<Leaf> {
+  const pkcs8 = await crypto.subtle.exportKey("pkcs8", privateKey);
+  return { key: PemConverter.encode(pkcs8, "PRIVATE KEY"), cert: certificate.toString("pem") };
 }

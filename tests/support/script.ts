@@ -14,13 +14,10 @@
  */
 import type { Socket } from "@posthorn/smtp";
 import { settled } from "./fake_clock.ts";
-import { hex } from "./octets.ts";
+import { shown, type Step, steps } from "./steps.ts";
 
 /** How the server's octets are cut. */
 export type Delivery = "whole" | "line" | "byte" | ((reply: Uint8Array) => Iterable<Uint8Array>);
-
-/** A step: octets the client must send, or octets (or an event) of the server. */
-type Step = { readonly from: "C" | "S"; readonly text: string } | { readonly from: "C" | "S"; readonly event: string };
 
 export class ScriptedServer {
   readonly #steps: Step[];
@@ -55,7 +52,7 @@ export class ScriptedServer {
 
   /** Steps that have not come to pass. */
   get rest(): string {
-    return this.#steps.map((step) => `${step.from}: ${"event" in step ? `{${step.event}}` : step.text.trimEnd()}`).join("\n");
+    return this.#steps.map(shown).join("\n");
   }
 
   /** The client's end. */
@@ -172,20 +169,6 @@ export function conversation(name: string, script: string, run: (server: Scripte
       server.check();
     });
   }
-}
-
-function steps(script: string): Step[] {
-  const result: Step[] = [];
-  for (const line of script.split("\n").map((line) => line.trim()).filter((line) => line !== "")) {
-    const [, from, text = ""] = /^([SC]):(?: (.*))?$/.exec(line) ?? [];
-    if (from !== "S" && from !== "C") throw new Error(`no line of a conversation: ${line}`);
-    const [, event, part] = /^\{(\w+)\}(?: (.*))?$/.exec(text) ?? [];
-    if (event === "octets") result.push({ from, text: hex(part ?? "") });
-    else if (event === "part") result.push({ from, text: part ?? "" });
-    else if (event !== undefined) result.push({ from, event });
-    else result.push({ from, text: `${latin1(new TextEncoder().encode(text))}\r\n` });
-  }
-  return result;
 }
 
 function* cut(reply: Uint8Array, delivery: Delivery): Generator<Uint8Array> {
