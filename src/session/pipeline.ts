@@ -15,7 +15,7 @@
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
-import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError } from "../errors.ts";
+import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpProtocolError } from "../errors.ts";
 import type { TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
