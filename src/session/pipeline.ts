@@ -24,7 +24,18 @@ import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, handshakeFailed, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
+import {
+  aborted,
+  closedByAbort,
+  closedBySource,
+  disconnected,
+  endedBy,
+  handshakeFailed,
+  sourceFailure,
+  sourceTimeout,
+  timedOut,
+  unsolicited,
+} from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
