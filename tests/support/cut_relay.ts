@@ -72,8 +72,8 @@ export class CutRelay implements AsyncDisposable {
       this.#open++;
       from.on("data", (octets) => pass(of, new Uint8Array(Buffer.from(octets)), to));
       from.on("end", () => to.end());
-      // What breaks is part of every test; the other side is told.
-      from.on("error", () => to.destroy());
+      // What breaks is part of every test. The server is told in order, so that its end comes behind all that it has read.
+      from.on("error", () => to.end());
       from.on("close", () => {
         to.end();
         if (--this.#open === 0) { for (const resolve of this.#onIdle.splice(0)) resolve(); }

@@ -99,7 +99,7 @@ async function cutAll(session: Session, check: Check): Promise<number> {
   const cuts: RelayCut[] = [];
   for (const  of of["server", "client"] as const) {
     for (const by of ["close", "reset"] as const) {
-      for (let index = 0; index < CUTS; index++) cuts.push({ of, at: Math.floor(index * total[of] / CUTS), by });
+      for (let index = 0; index < CUTS; index++) cuts.push({ of: side, at: Math.floor(index * total[side] / CUTS), by });
     }
   }
   const { length } = cuts;
