@@ -5,7 +5,8 @@
 import { assertEquals } from "@std/assert";
 import { BESIDES, everyCut, loginCuts, OF_CLIENT, OF_SERVER, someCuts, tryAll } from "./cuts.ts";
 import { cutClient, cutPool, runWhole } from "./run.ts";
-import { bdat, blocks, chunks, clear, type CutSession, data, lmtp, lmtpChunks, lockstep, scramFirst, windowed, windowedChunks } from "./sessions.ts";
+import { scramFirst } from "./scram_session.ts";
+import { bdat, blocks, chunks, clear, type CutSession, data, lmtp, lmtpChunks, lockstep, windowed, windowedChunks } from "./sessions.ts";
 
 /** Every session, how many octets server and client say in it, and how many cuts of it are tried on a client and on a pool. */
 const SESSIONS: readonly (readonly [session: CutSession, ofServer: number, ofClient: number, client: number, pool: number])[] = [

@@ -20,8 +20,9 @@ import {
   waitOf,
   wholeOf,
 } from "./model.ts";
+import { computing } from "./computing.ts";
 import { ScriptServer } from "./script_server.ts";
-import { computing, type CutSession } from "./sessions.ts";
+import type { CutSession } from "./sessions.ts";
 
 /** Turns of the event loop that a session takes at most: far more than any needs, so that one that takes more hangs. */
 const MOST_TURNS = 20_000;

@@ -1,7 +1,5 @@
 /** The sessions that are cut: what both sides say, and what the caller asks for. Two messages or three, each to three recipients of whom one is refused. */
 import type { Auth, ConnectOptions, Message, MessageBody } from "@posthorn/smtp";
-import { scram } from "../../../src/sasl/scram.ts";
-import { scramMessages } from "../../support/scram.ts";
 import { lines, parseScript, type Script } from "./script.ts";
 
 /** See the head of the file. */
@@ -35,7 +33,7 @@ const OPENING = `
 `;
 
 /** What the client says at once, and what is answered to it. */
-type Exchange = readonly [says: string, answer: readonly string[]];
+export type Exchange = readonly [says: string, answer: readonly string[]];
 
 /** The commands of the envelope of each message, and what is answered to each. */
 const ENVELOPES: readonly (readonly Exchange[])[] = [
@@ -90,7 +88,7 @@ function together(...all: readonly Exchange[]): string {
 }
 
 /** The same, one after the other. */
-function apart(...all: readonly Exchange[]): string {
+export function apart(...all: readonly Exchange[]): string {
   return all.map((exchange) => together(exchange)).join("");
 }
 
@@ -99,7 +97,7 @@ function said(from: "C" | "S", lines: readonly string[]): string {
 }
 
 /** What a session is, where it is not the usual. */
-interface Given {
+export interface Given {
   readonly protocol?: "smtp" | "lmtp";
   /** What EHLO says behind TLS, besides AUTH. */
   readonly keywords?: readonly string[];
@@ -111,7 +109,7 @@ interface Given {
 }
 
 /** A login: the mechanism that is offered, what is said, and what the client is given for it. */
-interface Login {
+export interface Login {
   readonly mechanism: string;
   readonly text: string;
   readonly auth: Auth;
@@ -123,7 +121,8 @@ const PLAIN: Login = {
   auth: { username: "alice", password: "s3cret" },
 };
 
-function session(name: string, transactions: string, given: Given = {}): CutSession {
+/** The session of `transactions`, between an opening and QUIT. */
+export function session(name: string, transactions: string, given: Given = {}): CutSession {
   const {
     protocol = "smtp",
     keywords = ["PIPELINING"],
@@ -145,7 +144,8 @@ function session(name: string, transactions: string, given: Given = {}): CutSess
   };
 }
 
-const TWO_BY_DATA = [
+/** Two messages by DATA, all of each envelope in one flight. */
+export const TWO_BY_DATA: string = [
   together(...ENVELOPES[0]!, DATA),
   together(CONTENTS[0]!),
   together(...ENVELOPES[1]!, DATA),
@@ -236,56 +236,3 @@ export const windowedChunks: CutSession = session(
   ].join(""),
   { keywords: ["PIPELINING", "CHUNKING"], window: 8 },
 );
-
-const SCRAM = {
-  hash: "sha256",
-  username: "alice",
-  password: "s3cret",
-  nonces: ["clientnonce", "servernonce"],
-  salt: "W22ZaJ0SNY7soEsUEjb6gQ==",
-  iterations: 4096,
-} as const;
-
-/** Octets of a computation that is under way: time must not pass meanwhile. */
-export const computing = { underWay: 0 };
-
-/** SCRAM with the nonce of the script. It hashes outside of the program's own thread, which no clock of a test knows of. */
-function scramOfScript(): Auth {
-  const mechanism = scram("SHA-256", SCRAM, {}, () => SCRAM.nonces[0]);
-  return {
-    mechanisms: [{
-      ...mechanism,
-      start: async (context) => {
-        const exchange = await mechanism.start(context);
-        return new Proxy(exchange, {
-          get(target, member): unknown {
-            const value: unknown = Reflect.get(target, member, target);
-            if (typeof value !== "function") return value;
-            return async (...given: unknown[]): Promise<unknown> => {
-              computing.underWay++;
-              try {
-                return await value.apply(target, given);
-              } finally {
-                computing.underWay--;
-              }
-            };
-          },
-        });
-      },
-    }],
-  };
-}
-
-/** SCRAM-SHA-256: four messages and an empty one, each in base64. */
-function scramLogin(): Login {
-  const { clientFirst, serverFirst, clientFinal, serverFinal } = scramMessages(SCRAM);
-  const text = apart(
-    [`AUTH SCRAM-SHA-256 ${btoa(clientFirst)}`, [`334 ${btoa(serverFirst)}`]],
-    [btoa(clientFinal), [`334 ${btoa(serverFinal)}`]],
-    ["", ["235 2.7.0 welcome"]],
-  );
-  return { mechanism: "SCRAM-SHA-256", text, auth: scramOfScript() };
-}
-
-/** The same as {@linkcode data}, with a login of several rounds. */
-export const scramFirst: CutSession = session("DATA behind SCRAM", TWO_BY_DATA, { login: scramLogin() });

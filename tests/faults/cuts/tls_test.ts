@@ -97,7 +97,7 @@ async function cutAll(session: Session, check: Check): Promise<number> {
   assertEquals([outcomes.filter((outcome) => outcome instanceof SmtpError), stored], [[], [1, 1]]);
   const total = first.carried;
   const cuts: RelayCut[] = [];
-  for (const  of of["server", "client"] as const) {
+  for (const side of ["server", "client"] as const) {
     for (const by of ["close", "reset"] as const) {
       for (let index = 0; index < CUTS; index++) cuts.push({ of: side, at: Math.floor(index * total[side] / CUTS), by });
     }
