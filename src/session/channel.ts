@@ -3,6 +3,7 @@ import { type ChannelBinding, closeQuietly, type DirectAccess, type Socket, type
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
+import { handshakeFailed } from "./failures.ts";
 
 /** The pipeline's hold on a socket: its two ends, and the decoder between the octets and the replies. */
 export class Channel {
@@ -54,7 +55,8 @@ export class Channel {
   /**
    * Starts TLS. A new decoder begins behind it: not an octet from before is carried over (RFC 3207 section 4.2).
    *
-   * @throws {SmtpProtocolError} When octets came in the clear that belong to no reply. Whatever the socket's own handshake rejects with.
+   * @throws {SmtpProtocolError} When octets came in the clear that belong to no reply. {SmtpSecurityError} When the handshake failed.
+   * Whatever else of the library's the socket rejects with.
    */
   async upgrade(options: TlsOptions & Pick<StartTlsOptions, "serverName">, bounds: Bounds): Promise<void> {
     const { facts } = bounds;
@@ -68,6 +70,8 @@ export class Channel {
       // Nobody waits for it any more.
       if (signal.aborted) closeQuietly(fresh);
       return fresh;
+    }).catch((cause) => {
+      throw handshakeFailed(cause, facts);
     });
     this.#handshake = undefined;
     this.#socket = secure;

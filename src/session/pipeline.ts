@@ -15,8 +15,8 @@
  * - The first failure is final. It is kept, told to every task, each with its own `phase` and `delivery`, and the socket is closed.
  * - One lazy timer serves every deadline: it is set when none runs, and when it fires it looks whether anything is overdue.
  */
-import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpProtocolError } from "../errors.ts";
-import type { TlsOptions } from "../transport/socket.ts";
+import { SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpProtocolError } from "../errors.ts";
+import { messageOf, type TlsOptions } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
@@ -24,7 +24,7 @@ import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, handshakeFailed, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
@@ -149,10 +149,9 @@ export class Pipeline {
     this.#isWriting = true;
     try {
       await this.#channel.upgrade(options, { clock, timeout: timeouts.connect, signal, what: "The TLS handshake", facts: STARTTLS });
-    } catch (cause) {
+    } catch (error) {
       this.#assertOpen();
-      const error = handshakeFailed(cause, STARTTLS);
-      this.fail((facts) => new SmtpConnectionError("closed", error.message, { ...facts, cause: error }));
+      this.fail((facts) => new SmtpConnectionError("closed", messageOf(error), { ...facts, cause: error }));
       throw error;
     } finally {
       this.#isWriting = false;

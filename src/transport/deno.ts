@@ -175,5 +175,10 @@ function closeQuietly(conn: DenoConn): void {
 }
 
 function tlsError(serverName: string, cause: unknown): SmtpSecurityError {
-  return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
+  // A connection that was lost may stand the next time; a certificate stays what it is.
+  const transient = cause instanceof Error && LOSSES.includes(cause.name);
+  return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", transient, cause });
 }
+
+/** The names of the errors of Deno's that say that the peer is gone. */
+const LOSSES: readonly string[] = ["ConnectionReset", "ConnectionAborted", "BrokenPipe", "UnexpectedEof"];

@@ -15,7 +15,7 @@ export async function ready(
   try {
     await new Promise<void>((resolve, reject) => {
       const onAbort = () => reject(signal?.reason);
-      const onClose = () => reject(errorOf(new Error("the connection was closed")));
+      const onClose = () => reject(errorOf(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" })));
       const onError = (cause: unknown) => reject(errorOf(cause));
       const onReady = () => resolve();
       if (signal?.aborted) onAbort();

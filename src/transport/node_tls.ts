@@ -9,6 +9,9 @@ const MAX_CONTEXTS = 10;
 /** Sessions at most: each holds the server's certificates, which is some kilobytes. */
 const MAX_SESSIONS = 100;
 
+/** The codes of the errors that say that the peer is gone. */
+const LOSSES: readonly unknown[] = ["ECONNRESET", "ECONNABORTED", "EPIPE"];
+
 /**
  * Begins TLS as a client, and remembers. Nothing is shared but by all that decides whom we trust: contexts go by the options they are made of, sessions
  * by those, the name that was checked, and the place.
@@ -48,7 +51,9 @@ export class NodeTlsClient {
       // A session that a server stumbles over is not offered twice.
       this.#sessions.delete(origin);
       below.destroy();
-      return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", cause });
+      // A connection that was lost may stand the next time; a certificate stays what it is.
+      const transient = LOSSES.includes(Reflect.get(Object(cause), "code"));
+      return new SmtpSecurityError("tls", `TLS with ${serverName} failed: ${messageOf(cause)}`, { phase: "connect", transient, cause });
     });
     return socketOf(socket, {
       secureTransport: "on",

@@ -3,8 +3,7 @@
  * through whole; what becomes of the rest, and what the client notices of it, is the {@linkcode Ending}. The numbers of what crossed it are the truth
  * that an outcome is held against.
  */
-import { setImmediate } from "node:timers";
-import { type Socket, SmtpSecurityError } from "@posthorn/smtp";
+import { SmtpSecurityError, type Socket } from "@posthorn/smtp";
 
 /**
  * How it ends. Where the octets of the server end:
@@ -13,6 +12,7 @@ import { type Socket, SmtpSecurityError } from "@posthorn/smtp";
  * - `late close`, `late reset`: the same, once the client has done all that it does upon those octets; the server hears that, and its answer is lost.
  * - `half close`: the server says nothing more, and hears on.
  * - `stall`: it says nothing more, and nobody tells the client.
+ * - `split`: nothing is lost; what it says comes in two pieces.
  *
  * Where those of the client end:
  *
@@ -21,8 +21,10 @@ import { type Socket, SmtpSecurityError } from "@posthorn/smtp";
  * - `refuse`: the write fails, and the server says nothing of it: only what it had to say comes through.
  * - `stall`: the writes are taken, and lead nowhere.
  * - `block`: the writes are taken no more.
+ *
+ * And of either: `abort` is a `stall` that the caller ends.
  */
-export type Ending = "close" | "late close" | "half close" | "reset" | "late reset" | "stall" | "refuse" | "block";
+export type Ending = "close" | "late close" | "half close" | "reset" | "late reset" | "stall" | "split" | "refuse" | "block" | "abort";
 
 /** Where and how a connection ends: behind `at` octets of one side. */
 export interface Cut {
@@ -101,12 +103,20 @@ export class CutConnection {
 
   #say(text: string): void {
     const octets = encoder.encode(text);
+    if (this.#cut?.by === "split") return this.#sayInTwo(octets, this.#cut.at);
     const room = this.#cut?.of === "server" ? this.#cut.at - this.#said : Infinity;
     if (octets.length > room) this.isBeyond = true;
     const through = octets.subarray(0, room);
     this.#said += through.length;
     if (through.length > 0) this.#queue.push(through);
     if (octets.length >= room) this.#cutOff();
+    this.#wake();
+  }
+
+  #sayInTwo(octets: Uint8Array, at: number): void {
+    const border = Math.min(Math.max(at - this.#said, 0), octets.length);
+    this.#queue.push(...[octets.subarray(0, border), octets.subarray(border)].filter(({ length }) => length > 0));
+    this.#said += octets.length;
     this.#wake();
   }
 
@@ -121,6 +131,15 @@ export class CutConnection {
     this.#wake();
   }
 
+  /** Says that the client has done all that it does by itself; whether that was waited for. */
+  expire(): boolean {
+    const late = this.#isCut ? LATE.get(this.#cut!.by) : undefined;
+    if (late === undefined || this.#end !== undefined) return false;
+    this.#end = late;
+    this.#wake();
+    return true;
+  }
+
   async #read(): Promise<Uint8Array | undefined> {
     for (;;) {
       if (this.isClosed) throw new Error("read after close");
@@ -132,13 +151,6 @@ export class CutConnection {
       }
       if (this.#end === "close") return undefined;
       if (this.#end === "reset") throw new Error("connection reset");
-      const late = this.#isCut ? LATE.get(this.#cut!.by) : undefined;
-      if (late !== undefined) {
-        setImmediate(() => {
-          this.#end = late;
-          this.#wake();
-        });
-      }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }

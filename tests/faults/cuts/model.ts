@@ -33,6 +33,8 @@ export interface Lost {
 }
 
 const MINUTE = 60_000;
+/** For a block of data to be taken (RFC 5321 section 4.5.3.2.5). */
+const BLOCK_WAIT = 3 * MINUTE;
 /** The phase of each verb, and how long its answer is waited for: RFC 5321 section 4.5.3.2, and where that has no row what the documentation says. */
 const VERBS: Readonly<Record<string, readonly [phase: string, wait: number]>> = {
   greeting: ["greeting", 5 * MINUTE],
@@ -45,15 +47,18 @@ const VERBS: Readonly<Record<string, readonly [phase: string, wait: number]>> = 
   RCPT: ["rcpt", 5 * MINUTE],
   DATA: ["data", 2 * MINUTE],
   // What is no end is a block of data.
-  BDAT: ["data", 3 * MINUTE],
+  BDAT: ["data", BLOCK_WAIT],
   ".": ["data", 10 * MINUTE],
   RSET: ["rset", 5 * MINUTE],
   QUIT: ["quit", 5_000],
 };
+/** Octets of content in one write at most, as the documentation has it. */
+const LONGEST_WRITE = 65_536;
 const OPENING: readonly string[] = ["greeting", "EHLO", "LHLO", "STARTTLS", "tls", "AUTH"];
 
 /** What the client can have heard when `cut` has done its work. */
 export function heardOf({ units, serverOctets }: Script, { of, at, by }: Cut): number {
+  if (by === "split") return serverOctets;
   if (of === "server") return at;
   // What reached the server is answered; a broken connection loses what was answered to the write that broke it.
   const reached = units.filter(({ end, flightEnd }) => by === "reset" ? flightEnd < at : end <= at);
@@ -61,7 +66,7 @@ export function heardOf({ units, serverOctets }: Script, { of, at, by }: Cut): n
   return Math.min(serverOctets, reached.reduce((heard, { answers }) => Math.max(heard, endOf(answers)), 0));
 }
 
-/** What the client has handed over that has heard `heard` octets, and has had the time to go on; `undefined` where it stops at an octet of a flight. */
+/** What the client has handed over that has heard `heard` octets, and has had the time to go on. */
 export function handedOf(script: Script, heard: number): number {
   return headOf(script, heard)?.unit.flightEnd ?? script.clientOctets;
 }
@@ -72,11 +77,18 @@ function headOf({ units }: Script, heard: number): { readonly unit: Unit; readon
   return undefined;
 }
 
-/** How long the client waits that knows `point`, on a connection that stalls. */
-export function waitOf(script: Script, { heard }: Point): number {
-  const head = headOf(script, heard);
-  if (head === undefined) return 0;
-  return head.unit.endsMessage ? 10 * MINUTE : VERBS[head.unit.verb]![1];
+/**
+ * How long the client waits that knows `point`, on a connection that stalls. The first message that rides behind another has ten seconds, as the
+ * documentation of the window has it.
+ */
+export function waitOf(script: Script, point: Point, by: Ending): number {
+  const head = headOf(script, point.heard)?.unit;
+  if (head === undefined || kindOf(by) !== "timeout") return 0;
+  // A content of several writes is waited for write by write, until the socket has taken the last.
+  const isTaken = by === "block" ? head.octets.length <= LONGEST_WRITE : head.end <= point.handed;
+  if (head.endsMessage) return isTaken ? 10 * MINUTE : BLOCK_WAIT;
+  const isOnTrial = (head.verb === "RSET" || head.verb === "MAIL") && head.message === 1 && isRiding(script, 1, point);
+  return isOnTrial ? 10_000 : VERBS[head.verb]![1];
 }
 
 /** Whether the connection is lost before it is ready to send, and what is told then. */
@@ -102,8 +114,15 @@ export function messageOf(script: Script, message: number, { heard, handed }: Po
   // Who else has the message is of no concern while it is in doubt: the server may have it for all that it has accepted.
   if (end.end <= handed) return { ...lost, phase: "data", delivery: "unknown", accepted, rejected };
   const head = headOf(script, heard)!.unit;
-  const phase = head.message === message && head.verb !== "RSET" ? VERBS[head.verb]![0] : "mail";
+  // What has not begun says that it failed at its first command; what its caller has given up before, that nothing was said at all.
+  const begun = head.message === message && head.verb !== "RSET" ? VERBS[head.verb]![0] : undefined;
+  const phase = begun ?? (by === "abort" ? "local" : "mail");
   return { ...lost, phase, delivery: "not-sent", accepted, rejected };
+}
+
+/** Whether anything was said of message number `message`: behind a connection that ended in the same breath as an answer it may not have been. */
+export function isBegun({ units }: Script, message: number, handed: number): boolean {
+  return units.some((unit) => unit.message === message && unit.verb === "MAIL" && unit.end <= handed);
 }
 
 /** Whether the server has stored message number `message`, of which it was given `reached` octets. */
@@ -111,8 +130,30 @@ export function isStored({ units }: Script, message: number, reached: number): b
   return units.some((unit) => unit.message === message && unit.endsMessage && unit.end <= reached);
 }
 
-/** Whether `message` was written behind another whose end was not answered, and the server was not heard of it: the wager of a window (RFC 2920). */
-export function isRiding({ units }: Script, message: number, { heard, handed }: Point): boolean {
+/**
+ * What a client tells of each message. Where one was written behind another that was not answered, which is a wager of the client's own (RFC 2920 section
+ * 3.1 has no word on it), and was lost with that before it was heard of, it goes over another connection, and all behind it go there too.
+ */
+export function outcomesOf(script: Script, point: Point, by: Ending): { readonly told: readonly Told[]; readonly isReplaced: boolean } {
+  const all = Array.from({ length: script.messages }, (_, message) => messageOf(script, message, point, by));
+  const first = all.findIndex((told, message) => isNotSent(told) && isRiding(script, message, point));
+  const told = all.map((told, message) => first >= 0 && message >= first ? messageOf(script, message, wholeOf(script), by) : told);
+  return { told, isReplaced: first >= 0 };
+}
+
+/** Whether a message has surely not been sent. */
+export function isNotSent(told: Told): boolean {
+  return told.status === "lost" && told.delivery === "not-sent";
+}
+
+/** What a client knows behind the last octet. */
+export function wholeOf({ serverOctets, clientOctets }: Script): Point {
+  return { heard: serverOctets, handed: clientOctets };
+}
+
+/** Whether `message` was written behind another whose end was not answered, and has not been answered itself. */
+function isRiding({ units }: Script, message: number, { heard, handed }: Point): boolean {
+  if (message === 0) return false;
   const mail = units.find((unit) => unit.message === message && unit.verb === "MAIL")!;
   const end = units.find((unit) => unit.message === message - 1 && unit.endsMessage)!;
   const isWritten = mail.flightEnd <= handed && mail.flightEnd === end.flightEnd;
@@ -141,5 +182,6 @@ function endOf(answers: readonly Answer[]): number {
 }
 
 function kindOf(by: Ending): string {
+  if (by === "abort") return "aborted";
   return by === "stall" || by === "block" ? "timeout" : "disconnected";
 }

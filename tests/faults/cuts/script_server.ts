@@ -35,6 +35,11 @@ export class ScriptServer {
     return this.connections.reduce((sum, { steps }) => sum + steps, 0);
   }
 
+  /** See {@linkcode CutConnection.expire}. */
+  expire(): boolean {
+    return this.connections.some((connection) => connection.expire());
+  }
+
   /** Whether nothing comes any more, unless time passes. */
   get isStuck(): boolean {
     const last = this.connections.at(-1);

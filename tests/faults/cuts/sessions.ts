@@ -1,7 +1,5 @@
 /** The sessions that are cut: what both sides say, and what the caller asks for. Two messages or three, each to three recipients of whom one is refused. */
-import type { Auth, ConnectOptions, Message } from "@posthorn/smtp";
-import { scram } from "../../../src/sasl/scram.ts";
-import { scramMessages } from "../../support/scram.ts";
+import type { Auth, ConnectOptions, Message, MessageBody } from "@posthorn/smtp";
 import { lines, parseScript, type Script } from "./script.ts";
 
 /** See the head of the file. */
@@ -12,13 +10,18 @@ export interface CutSession {
   readonly messages: readonly Message[];
   /** Messages under way at once; 1 is `send`. */
   readonly window: number;
+  /** Whether it has content of more than one write. */
+  readonly isLong: boolean;
 }
 
-const OPENING = `
+const BEGINNING = `
   S: 220-mx.example
   S: 220 ESMTP ready
   C: EHLO client.test
   S: 250-mx.example
+`;
+const OPENING = `
+  ${BEGINNING}
   S: 250-PIPELINING
   S: 250 STARTTLS
   C: STARTTLS
@@ -28,17 +31,12 @@ const OPENING = `
   C: EHLO client.test
   S: 250-mx.example
 `;
-const PLAIN = `
-  C: AUTH PLAIN AGFsaWNlAHMzY3JldA==
-  S: 235 2.7.0 welcome
-`;
-const BYE = `
-  C: QUIT
-  S: 221 2.0.0 bye
-`;
+
+/** What the client says at once, and what is answered to it. */
+export type Exchange = readonly [says: string, answer: readonly string[]];
 
 /** The commands of the envelope of each message, and what is answered to each. */
-const ENVELOPES: readonly (readonly (readonly [command: string, answer: readonly string[]])[])[] = [
+const ENVELOPES: readonly (readonly Exchange[])[] = [
   [
     ["MAIL FROM:<a1@x.test>", ["250 2.1.0 ok"]],
     ["RCPT TO:<b@y.test>", ["250 2.1.5 ok"]],
@@ -60,157 +58,181 @@ const ENVELOPES: readonly (readonly (readonly [command: string, answer: readonly
 ];
 const RECIPIENTS = [["b@y.test", "c@y.test", "d@y.test"], ["e@y.test", "f@y.test", "g@y.test"], ["h@y.test", "i@y.test", "j@y.test"]];
 
-/** The envelope of message number `message` and what goes with it in one flight; then the answers to all of it. */
-function together(message: number, ...more: readonly (readonly [command: string, answer: readonly string[]])[]): string {
-  const all = [...ENVELOPES[message]!, ...more];
-  return `${all.map(([command]) => said("C", command.split("\n"))).join("")}${all.map(([, answer]) => said("S", answer)).join("")}`;
+const DATA: Exchange = ["DATA", ["354 go ahead"]];
+const RSET: Exchange = ["RSET", ["250 2.0.0 reset"]];
+const BYE: Exchange = ["QUIT", ["221 2.0.0 bye"]];
+const QUEUED = ["250-2.0.0 taken", "250 2.0.0 Ok: queued as ABC"];
+/** The content of each message, as it stands on the wire, with what is answered to it; and in a chunk. */
+const CONTENTS: readonly Exchange[] = [
+  ["Subject: one\n\n..\nfirst\n.", QUEUED],
+  ["second\n.", ["250 2.0.0 Ok: queued as DEF"]],
+  ["third\n.", ["250 2.0.0 Ok: queued as GHI"]],
+];
+const CHUNKS: readonly Exchange[] = [
+  ["BDAT 26 LAST\nSubject: one\n\n.\nfirst", QUEUED],
+  ["BDAT 8 LAST\nsecond", ["250 2.0.0 Ok: queued as DEF"]],
+  ["BDAT 7 LAST\nthird", ["250 2.0.0 Ok: queued as GHI"]],
+];
+const BODIES = ["Subject: one\r\n\r\n.\r\nfirst\r\n", "second\r\n", "third\r\n"];
+/** Octets of a chunk, as the documentation has them, and a message that needs two. */
+const CHUNK = 524_288;
+const LONG = lines(7_200);
+/** One that needs a few writes. */
+const SHORTER = lines(2_000);
+/** The long one, from a source that gives it in pieces. */
+const STREAM = () => ReadableStream.from(LONG.match(/[^]{1,65536}/g)!).pipeThrough(new TextEncoderStream());
+
+/** What leaves in one flight, and then all answers to it. */
+function together(...all: readonly Exchange[]): string {
+  return `${all.map(([says]) => said("C", says.split("\n"))).join("")}${all.map(([, answer]) => said("S", answer)).join("")}`;
 }
 
-/** The same, one command a flight. */
-function apart(message: number, ...more: readonly (readonly [command: string, answer: readonly string[]])[]): string {
-  return [...ENVELOPES[message]!, ...more].map(([command, answer]) => `${said("C", command.split("\n"))}${said("S", answer)}`).join("");
+/** The same, one after the other. */
+export function apart(...all: readonly Exchange[]): string {
+  return all.map((exchange) => together(exchange)).join("");
 }
 
 function said(from: "C" | "S", lines: readonly string[]): string {
   return lines.map((line) => `${from}: ${line}\n`).join("");
 }
 
-const DATA = ["DATA", ["354 go ahead"]] as const;
-const FIRST = "C: Subject: one\nC:\nC: ..\nC: first\nC: .\n";
-const SECOND = "C: second\nC: .\n";
-const BODIES = ["Subject: one\r\n\r\n.\r\nfirst\r\n", "second\r\n", "third\r\n"];
-const QUEUED = ["250-2.0.0 taken", "250 2.0.0 Ok: queued as ABC"];
-
-function messagesOf(count: number, bodies: readonly string[] = BODIES): readonly Message[] {
-  return Array.from({ length: count }, (_, index) => ({ from: `a${index + 1}@x.test`, to: RECIPIENTS[index]!, body: bodies[index]! }));
+/** What a session is, where it is not the usual. */
+export interface Given {
+  readonly protocol?: "smtp" | "lmtp";
+  /** What EHLO says behind TLS, besides AUTH. */
+  readonly keywords?: readonly string[];
+  readonly login?: Login;
+  readonly window?: number;
+  readonly bodies?: readonly MessageBody[];
+  readonly long?: string;
+  readonly isClear?: boolean;
 }
 
-/** Octets of a chunk, as the documentation has them, and a message that needs two. */
-const CHUNK = 524_288;
-const LONG = lines(8_000);
-
-const PASSWORD: Auth = { username: "alice", password: "s3cret" };
-
-interface Given extends Partial<Omit<CutSession, "name" | "script">> {
-  readonly auth?: Auth | undefined;
+/** A login: the mechanism that is offered, what is said, and what the client is given for it. */
+export interface Login {
+  readonly mechanism: string;
+  readonly text: string;
+  readonly auth: Auth;
 }
 
-function session(name: string, text: string, { options, auth = PASSWORD, messages = messagesOf(2), window = 1 }: Given = {}): CutSession {
-  const { protocol = "smtp" } = options ?? {};
-  return { name, script: parseScript(text, protocol, LONG), options: { protocol, auth, tls: "starttls", name: "client.test", ...options }, messages, window };
-}
+const PLAIN: Login = {
+  mechanism: "PLAIN",
+  text: together(["AUTH PLAIN AGFsaWNlAHMzY3JldA==", ["235 2.7.0 welcome"]]),
+  auth: { username: "alice", password: "s3cret" },
+};
 
-/** DATA, all of each envelope in one flight. */
-export const data: CutSession = session(
-  "DATA with PIPELINING",
-  `${OPENING}S: 250-PIPELINING\nS: 250 AUTH PLAIN\n${PLAIN}
-  ${together(0, DATA)}${FIRST}${said("S", QUEUED)}
-  ${together(1, DATA)}${SECOND}S: 250 2.0.0 Ok: queued as DEF\n${BYE}`,
-);
-
-export const lockstep: CutSession = session(
-  "DATA in lockstep",
-  `${OPENING.replace("S: 250-PIPELINING\n", "")}S: 250 AUTH PLAIN\n${PLAIN}
-  ${apart(0, DATA)}${FIRST}${said("S", QUEUED)}
-  ${apart(1, DATA)}${SECOND}S: 250 2.0.0 Ok: queued as DEF\n${BYE}`,
-);
-
-const SCRAM = {
-  hash: "sha256",
-  username: "alice",
-  password: "s3cret",
-  nonces: ["clientnonce", "servernonce"],
-  salt: "W22ZaJ0SNY7soEsUEjb6gQ==",
-  iterations: 4096,
-} as const;
-
-/** Octets of a computation that is under way: time must not pass meanwhile. */
-export const computing = { underWay: 0 };
-
-/** SCRAM with the nonce of the script. It hashes outside of the program's own thread, which no clock of a test knows of. */
-function scramOfScript(): Auth {
-  const mechanism = scram("SHA-256", SCRAM, {}, () => SCRAM.nonces[0]);
+/** The session of `transactions`, between an opening and QUIT. */
+export function session(name: string, transactions: string, given: Given = {}): CutSession {
+  const {
+    protocol = "smtp",
+    keywords = ["PIPELINING"],
+    login = PLAIN,
+    window = 1,
+    bodies = BODIES.slice(0, window > 1 ? 3 : 2),
+    long = "",
+    isClear = false,
+  } = given;
+  const opening = (isClear ? BEGINNING : OPENING).replaceAll("EHLO", protocol === "lmtp" ? "LHLO" : "EHLO");
+  const offer = said("S", [...keywords.map((keyword) => `250-${keyword}`), `250 AUTH ${login.mechanism}`]);
   return {
-    mechanisms: [{
-      ...mechanism,
-      start: async (context) => {
-        const exchange = await mechanism.start(context);
-        return new Proxy(exchange, {
-          get(target, member): unknown {
-            const value: unknown = Reflect.get(target, member, target);
-            if (typeof value !== "function") return value;
-            return async (...given: unknown[]): Promise<unknown> => {
-              computing.underWay++;
-              try {
-                return await value.apply(target, given);
-              } finally {
-                computing.underWay--;
-              }
-            };
-          },
-        });
-      },
-    }],
+    name,
+    script: parseScript(opening + offer + login.text + transactions + together(BYE), protocol, long),
+    options: { protocol, auth: login.auth, tls: isClear ? "none" : "starttls", allowCleartextAuth: isClear, name: "client.test" },
+    messages: bodies.map((body, index) => ({ from: `a${index + 1}@x.test`, to: RECIPIENTS[index]!, body })),
+    window,
+    isLong: long !== "",
   };
 }
 
-function scramText(): string {
-  const { clientFirst, serverFirst, clientFinal, serverFinal } = scramMessages(SCRAM);
-  return `
-    C: AUTH SCRAM-SHA-256 ${btoa(clientFirst)}
-    S: 334 ${btoa(serverFirst)}
-    C: ${btoa(clientFinal)}
-    S: 334 ${btoa(serverFinal)}
-    C:
-    S: 235 2.7.0 welcome
-  `;
-}
+/** Two messages by DATA, all of each envelope in one flight. */
+export const TWO_BY_DATA: string = [
+  together(...ENVELOPES[0]!, DATA),
+  together(CONTENTS[0]!),
+  together(...ENVELOPES[1]!, DATA),
+  together(CONTENTS[1]!),
+].join("");
 
-/** The same with a login of several rounds. */
-export const scramLogin: CutSession = session(
-  "DATA behind SCRAM",
-  `${OPENING}S: 250-PIPELINING\nS: 250 AUTH SCRAM-SHA-256\n${scramText()}
-  ${together(0, DATA)}${FIRST}${said("S", QUEUED)}
-  ${together(1, DATA)}${SECOND}S: 250 2.0.0 Ok: queued as DEF\n${BYE}`,
-  { auth: scramOfScript() },
+/** All of each envelope in one flight. */
+export const data: CutSession = session("DATA with PIPELINING", TWO_BY_DATA);
+
+/** The same without TLS. */
+export const clear: CutSession = session("DATA in the clear", TWO_BY_DATA, { isClear: true });
+
+/** Each command waits for the reply to the one before. */
+export const lockstep: CutSession = session(
+  "DATA in lockstep",
+  apart(...ENVELOPES[0]!, DATA, CONTENTS[0]!, ...ENVELOPES[1]!, DATA, CONTENTS[1]!),
+  { keywords: [] },
 );
 
 /** All of a message in one flight (RFC 3030 section 4.2). */
 export const bdat: CutSession = session(
   "BDAT in one flight with its envelope",
-  `${OPENING}S: 250-PIPELINING\nS: 250-CHUNKING\nS: 250 AUTH PLAIN\n${PLAIN}
-  ${together(0, ["BDAT 26 LAST\nSubject: one\n\n.\nfirst", QUEUED])}
-  ${together(1, ["BDAT 8 LAST\nsecond", ["250 2.0.0 Ok: queued as DEF"]])}${BYE}`,
+  together(...ENVELOPES[0]!, CHUNKS[0]!) + together(...ENVELOPES[1]!, CHUNKS[1]!),
+  { keywords: ["PIPELINING", "CHUNKING"] },
 );
 
-/** A message of two chunks, then one of one. */
+/** Two chunks, which need not wait for each other, and then a message of one. */
 export const chunks: CutSession = session(
   "BDAT in two chunks",
-  `${OPENING}S: 250-PIPELINING\nS: 250-CHUNKING\nS: 250 AUTH PLAIN\n${PLAIN}
-  ${together(0)}
-  C: BDAT ${CHUNK}
-  C: {long 0 ${CHUNK}}
-  S: 250 2.0.0 taken
-  C: BDAT ${LONG.length - CHUNK} LAST
-  C: {long ${CHUNK} ${LONG.length}}
-${said("S", QUEUED)}
-  ${together(1, ["BDAT 8 LAST\nsecond", ["250 2.0.0 Ok: queued as DEF"]])}${BYE}`,
-  { messages: messagesOf(2, [LONG, "second\r\n"]) },
-);
-
-export const lmtp: CutSession = session(
-  "LMTP",
-  `${OPENING.replaceAll("EHLO", "LHLO")}S: 250-PIPELINING\nS: 250 AUTH PLAIN\n${PLAIN}
-  ${together(0, DATA)}${FIRST}${said("S", ["452-4.2.2 over", "452 4.2.2 quota", "250 2.0.0 saved"])}
-  ${together(1, DATA)}${SECOND}S: 250 2.0.0 saved\nS: 250 2.0.0 saved too\n${BYE}`,
-  { options: { protocol: "lmtp" } },
+  together(...ENVELOPES[0]!) +
+    together([`BDAT ${CHUNK}\n{long 0 ${CHUNK}}`, ["250 2.0.0 so far"]], [
+      `BDAT ${LONG.length - CHUNK} LAST\n{long ${CHUNK} ${LONG.length}}`,
+      QUEUED,
+    ]) +
+    together(...ENVELOPES[1]!, CHUNKS[1]!),
+  { keywords: ["PIPELINING", "CHUNKING"], bodies: [STREAM, BODIES[1]!], long: LONG },
 );
 
 /** A message that goes in several writes. */
 export const blocks: CutSession = session(
   "DATA in several writes",
-  `${OPENING}S: 250-PIPELINING\nS: 250 AUTH PLAIN\n${PLAIN}
-  ${together(0, DATA)}C: {stuffed}\nC: .\n${said("S", QUEUED)}
-  ${together(1, DATA)}${SECOND}S: 250 2.0.0 Ok: queued as DEF\n${BYE}`,
-  { messages: messagesOf(2, [LONG, "second\r\n"]) },
+  together(...ENVELOPES[0]!, DATA) + together(["{stuffed}\n.", QUEUED]) + together(...ENVELOPES[1]!, DATA) + together(CONTENTS[1]!),
+  { bodies: [SHORTER, BODIES[1]!], long: SHORTER },
+);
+
+/** A reply for each recipient that was accepted, not all of them good. */
+export const lmtp: CutSession = session(
+  "LMTP",
+  [
+    together(...ENVELOPES[0]!, DATA),
+    together([CONTENTS[0]![0], ["452-4.2.2 over", "452 4.2.2 quota", "250 2.0.0 saved"]]),
+    together(...ENVELOPES[1]!, DATA),
+    together([CONTENTS[1]![0], ["250 2.0.0 saved", "250 2.0.0 saved too"]]),
+  ].join(""),
+  { protocol: "lmtp" },
+);
+
+/** The same with chunks, the last of which waits for the replies to the envelope (RFC 2033 section 4.3). */
+export const lmtpChunks: CutSession = session(
+  "LMTP by BDAT",
+  [
+    together(...ENVELOPES[0]!),
+    together([CHUNKS[0]![0], ["250 2.0.0 saved", "452-4.2.2 over", "452 4.2.2 quota"]]),
+    together(...ENVELOPES[1]!),
+    together([CHUNKS[1]![0], ["250 2.0.0 saved", "250 2.0.0 saved too"]]),
+  ].join(""),
+  { protocol: "lmtp", keywords: ["PIPELINING", "CHUNKING"] },
+);
+
+/** Each message but the first is written behind the end of the one before. */
+export const windowed: CutSession = session(
+  "sendAll by DATA with a window",
+  [
+    together(...ENVELOPES[0]!, DATA),
+    together(CONTENTS[0]!, ...ENVELOPES[1]!, DATA),
+    together(CONTENTS[1]!, ...ENVELOPES[2]!, DATA),
+    together(CONTENTS[2]!),
+  ].join(""),
+  { window: 8 },
+);
+
+/** The first that rides is on trial, so that only its envelope is written; each begins with RSET, since a chunk before it may be refused. */
+export const windowedChunks: CutSession = session(
+  "sendAll by BDAT with a window",
+  [
+    together(...ENVELOPES[0]!, CHUNKS[0]!, RSET, ...ENVELOPES[1]!),
+    together(CHUNKS[1]!, RSET, ...ENVELOPES[2]!, CHUNKS[2]!),
+  ].join(""),
+  { keywords: ["PIPELINING", "CHUNKING"], window: 8 },
 );
