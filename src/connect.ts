@@ -73,7 +73,7 @@ async function startTlsIfOffered(client: SmtpClient, signal: AbortSignal | undef
 }
 
 function withoutTls(): SmtpSecurityError {
-  return new SmtpSecurityError("insecure", "The server does not offer TLS, and without it nobody logs in", {
+  return new SmtpSecurityError("insecure", "Nobody is to log in without TLS, and the server starts none", {
     phase: "auth",
     hint: "use TLS, or say allowCleartextAuth",
   });
