@@ -1,7 +1,7 @@
 /** From options to a client that is ready to send. */
 import { mayRedial, SmtpClient } from "./client.ts";
 import { sessionOf, SmtpConnection } from "./connection.ts";
-import { SmtpReplyError } from "./errors.ts";
+import { SmtpReplyError, SmtpSecurityError } from "./errors.ts";
 import { type ConnectOptions, optionsOfUrl, resolveOptions } from "./options.ts";
 import { own } from "./wire/own.ts";
 
@@ -40,7 +40,7 @@ export async function connect(target: string | URL | ConnectOptions, options: Co
 
 /** {@linkcode connect}, for a connection that is never replaced by another. */
 export async function openClient(given: ConnectOptions): Promise<SmtpClient> {
-  const { signal, tls, auth, name, allowCleartextAuth, protocol } = resolveOptions(given);
+  const { signal, tls, path, auth, name, allowCleartextAuth, protocol } = resolveOptions(given);
   const connection = await SmtpConnection.open(given);
   const client = new SmtpClient(connection, { allowCleartextAuth, protocol, ...(name !== undefined && { name }) });
   try {
@@ -48,7 +48,11 @@ export async function openClient(given: ConnectOptions): Promise<SmtpClient> {
     await client.hello({ signal, isEsmtpRequired: needsTls || auth !== undefined });
     if (needsTls) await client.startTls({ signal });
     else if (tls === "opportunistic" && !client.isSecure) await startTlsIfOffered(client, signal);
-    if (auth !== undefined) await client.login(auth, { signal });
+    if (auth !== undefined) {
+      // Whoever cut STARTTLS out is not to have a proof either by which passwords can be tried.
+      if (tls === "opportunistic" && !client.isSecure && path === undefined && !allowCleartextAuth) throw withoutTls();
+      await client.login(auth, { signal });
+    }
     // Where there is no TLS to be started, what the server says unasked from here on must not be taken for the reply to the next command.
     if (!client.isClosed && !client.extensions.has("STARTTLS")) sessionOf(connection).watch();
     return client;
@@ -66,6 +70,13 @@ async function startTlsIfOffered(client: SmtpClient, signal: AbortSignal | undef
   } catch (error) {
     if (client.isClosed || !(error instanceof SmtpReplyError)) throw error;
   }
+}
+
+function withoutTls(): SmtpSecurityError {
+  return new SmtpSecurityError("insecure", "Nobody is to log in without TLS, and the server starts none", {
+    phase: "auth",
+    hint: "use TLS, or say allowCleartextAuth",
+  });
 }
 
 /** The same options for a call of another's: the signal that they were given for is of no account then. */

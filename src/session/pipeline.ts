@@ -326,6 +326,8 @@ export class Pipeline {
         if (replies === undefined) this.#onEndOfStream(undefined);
         for (const reply of replies ?? []) if (this.#failure === undefined) this.#take(reply);
         if (this.#channel.fault !== undefined) throw this.#channel.fault;
+        // Not before: a reply in the same octets would be taken for one to a command that was written after it had come.
+        this.#flush();
       }
     } catch (cause) {
       this.#onEndOfStream(cause);
@@ -348,7 +350,6 @@ export class Pipeline {
       this.#unclaimed.push(reply);
       return;
     }
-    const { code } = reply;
     const { content } = task;
     const isEarly = content !== undefined && task.delivery === "not-sent";
     if (isEarly && !reply.isTransient && !reply.isPermanent) {
@@ -360,11 +361,10 @@ export class Pipeline {
     if (isEarly) content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
     this.#owner.settle(task, reply);
     // Content cannot be broken off politely: after an early reply the connection is of no use.
-    if (isEarly || code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
+    if (isEarly || reply.code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
     else if (task.rule.phase === "quit" && reply.isPositive) {
       this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
-    } else if (this.#writeError === undefined) this.#flush();
-    else if (next === undefined && this.#receipt() === undefined) this.#onEndOfStream(undefined);
+    } else if (this.#writeError !== undefined && next === undefined && this.#receipt() === undefined) this.#onEndOfStream(undefined);
   }
 
   /** The first in the queue where it only waits for a reply: that needs no write, so it need not wait for the end of one. */

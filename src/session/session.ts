@@ -186,6 +186,8 @@ export class Session implements TaskOwner {
     // A session that has ended says why it did, so there the pipeline answers.
     if (this.hasEnded) return;
     if (!legal.includes(found)) throw illegal(verb, label, found);
+    // RFC 2554 section 4, as in its successor: behind one that succeeded there is no other in the same session.
+    if (verb === "AUTH" && this.#isAuthenticated) throw new SmtpStateError("The session is logged in already", { phase, command: label });
     if (verb !== "STARTTLS" || !(this.#isSecure || this.#pipeline.isWatching)) return;
     const why = this.#isSecure ? "it stands already" : "the connection has been used for mail or AUTH";
     throw new SmtpStateError(`TLS cannot be started any more: ${why}`, { phase, command: label });

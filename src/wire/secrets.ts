@@ -10,13 +10,18 @@ const SHORTEST = 4;
  * What of a response is the secret, by mechanism; what another one says is a secret as a whole. Names are none: what a server says of a login that it
  * refuses may well have the user's domain in it. The first answer of LOGIN is a name.
  */
-const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: RegExp])[] = [
-  [/^PLAIN$/, /[^\0]*$/],
-  [/^CRAM-MD5$/, /\S*$/],
-  [/^SCRAM-/, /(?<=,[pr]=)[^,]*$/],
-  [/^X?OAUTH/, /(?<=auth=Bearer )[!-~]*/],
-  [/^(EXTERNAL|ANONYMOUS)$/, /$/],
+const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: (message: string) => string])[] = [
+  [/^PLAIN$/, (message) => behindLast("\0", message)],
+  [/^CRAM-MD5$/, (message) => behindLast(" ", message)],
+  // The nonce behind r= or the proof behind p=.
+  [/^SCRAM-/, (message) => behindLast(",", message).slice(2)],
+  [/^X?OAUTH/, (message) => /auth=Bearer ([!-~]*)/.exec(message)?.[1] ?? ""],
+  [/^(EXTERNAL|ANONYMOUS)$/, () => ""],
 ];
+
+function behindLast(separator: string, text: string): string {
+  return text.slice(text.lastIndexOf(separator) + 1);
+}
 
 /**
  * What nobody may read in a log, and the search for it in what a server says, since one may repeat what it heard: as it came, decoded, in base64 at any
@@ -44,8 +49,8 @@ export class Secrets {
     this.#isNameNext = false;
     if (isName) return;
     const message = decodeText(decodeBase64(response) ?? encodeText(response));
-    const [, part = /.*/s] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
-    const [secret = ""] = part.exec(message) ?? [];
+    const [, part = () => message] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
+    const secret = part(message);
     if (secret !== "") this.add(response, secret);
   }
 

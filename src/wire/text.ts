@@ -6,8 +6,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** C0 controls, DEL and lone surrogates: what no command line may hold (RFC 5321 section 4.1.2). */
 // deno-lint-ignore no-control-regex -- they are what is looked for
 const FORBIDDEN = /[\p{Cs}\u0000-\u001f\u007f]/u;
-/** C0 and C1 controls and DEL, which a terminal would obey. */
-const UNPRINTABLE = /\p{Cc}/gu;
+/** C0 and C1 controls and DEL, which a terminal would obey; and what ends a line in some logs, or turns the order of what is read. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 /** Printable US-ASCII, which nearly every line is. */
 const PLAIN = /^[ -~]*$/;
 const NON_ASCII = /[^\p{ASCII}]/u;
@@ -55,9 +55,13 @@ export function hasForbidden(text: string): boolean {
   return !PLAIN.test(text) && FORBIDDEN.test(text);
 }
 
-/** `text` with every control character written as `\xNN`, for logs and messages (CWE-117). */
+/** `text` with every control character written as `\xNN` or `\uNNNN`, for logs and messages (CWE-117). */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(UNPRINTABLE, (c) => c > "\xff" ? `\\u${hex(c, 4)}` : `\\x${hex(c, 2)}`);
+}
+
+function hex(character: string, digits: number): string {
+  return character.charCodeAt(0).toString(16).padStart(digits, "0");
 }
 
 /** `value` as it stands in an error message: quoted, printable, and cut where it is long. */

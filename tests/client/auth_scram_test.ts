@@ -137,30 +137,6 @@ conversation(
   },
 );
 
-for (
-  const [what, challenge] of [
-    ["no base64", "r=1,s=2,i=3"],
-    ["no server-first message", base64("hello")],
-    ["another nonce", base64(serverFirst.replace("rOpr", "rOps"))],
-    ["few iterations", base64(serverFirst.replace("4096", "1"))],
-    ["iterations for a day", base64(serverFirst.replace("4096", "4294967295"))],
-    ["an extension that does not exist", base64(`m=x,${serverFirst}`)],
-  ] as const
-) {
-  conversation(
-    `connect cancels SCRAM at a first challenge with ${what}, and does not go on with PLAIN`,
-    `
-    ${FIRST}
-    S: 334 ${challenge}
-    C: *
-    S: 501 cancelled
-    ${BYE}`,
-    async (server) => {
-      await assertRejects(() => connectWith(server), SmtpAuthError);
-    },
-  );
-}
-
 conversation(
   "connect cancels SCRAM when its answer to a nonce without end has no room in a line",
   `

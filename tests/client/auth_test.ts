@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connect, type ConnectOptions, SmtpAuthError, type SmtpConnection, SmtpUnsupportedError } from "@posthorn/smtp";
+import { connect, type ConnectOptions, SmtpAuthError, type SmtpConnection } from "@posthorn/smtp";
 import { login, plain } from "@posthorn/smtp/sasl";
 import { BYE, connectTo, facts, openTo, rejection } from "../support/client.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
@@ -45,25 +45,6 @@ conversation(
   },
 );
 
-for (const [user, secret] of [["VXNlcm5hbWU6", "UGFzc3dvcmQ6"], ["Username:", "Password:"], ["", ""], ["ÿ", "\\"]] as const) {
-  conversation(
-    `connect logs in with LOGIN whatever the prompts say (${JSON.stringify(user)})`,
-    `
-    ${offering("LOGIN")}
-    C: AUTH LOGIN
-    S: 334 ${user}
-    C: YWxpY2U=
-    S: 334 ${secret}
-    C: cMOkc3N3w7ZyZOKCrA==
-    S: 235 welcome
-    ${BYE}`,
-    async (server) => {
-      await using client = await connectTo(server, { ...open, auth: { username: "alice", password: "pässwörd€" } });
-      assertEquals(client.connection.isAuthenticated, true);
-    },
-  );
-}
-
 for (const [code, transient] of [[535, false], [454, true], [538, false]] as const) {
   conversation(
     `connect rejects on ${code}, keeps the words, and sends nothing more`,
@@ -97,21 +78,6 @@ conversation(
   async (server) => {
     await using client = await connectTo(server, open);
     assertEquals(client.connection.isAuthenticated, true);
-  },
-);
-
-conversation(
-  "connect does not believe a 235 that comes before the password was said",
-  `
-  ${offering("LOGIN")}
-  C: AUTH LOGIN
-  S: 334
-  C: YWxpY2U=
-  S: 235 welcome
-  S: {silence}`,
-  async (server) => {
-    const error = facts(await rejection(connectTo(server, open)));
-    assertEquals([error.name, error.code], ["SmtpAuthError", 235]);
   },
 );
 
@@ -159,31 +125,6 @@ conversation(
   ${BYE}`,
   async (server) => {
     await assertRejects(() => connectTo(server, open), SmtpAuthError, "more than 8 times");
-  },
-);
-
-for (const [offered, words] of [["GSSAPI", "GSSAPI"], ["PLAINX LOGIN-X", "PLAINX, LOGIN-X"], ["", "none"]] as const) {
-  conversation(
-    `connect rejects before MAIL when the server offers ${words}`,
-    `
-    ${offering(offered)}
-    ${BYE}`,
-    async (server) => {
-      const error = await assertRejects(() => connectTo(server, open), SmtpUnsupportedError, words);
-      assertEquals([error.kind, error.phase], ["unsupported", "auth"]);
-    },
-  );
-}
-
-conversation(
-  "connect rejects before MAIL when the server offers no AUTH at all",
-  `
-  S: 220 mx.example
-  C: EHLO client.test
-  S: 250 mx.example
-  ${BYE}`,
-  async (server) => {
-    await assertRejects(() => connectTo(server, open), SmtpUnsupportedError, "does not offer AUTH");
   },
 );
 

@@ -23,63 +23,6 @@ conversation(
   },
 );
 
-for (const code of [500, 502, 504]) {
-  conversation(
-    `SmtpClient falls back to HELO on ${code}, and offers nothing afterwards`,
-    `
-    S: 220 mx.example
-    C: EHLO client.test
-    S: ${code} EH?
-    C: HELO client.test
-    S: 250-mx.example at your service
-    S: 250 PIPELINING
-    C: MAIL FROM:<a@x.test>
-    S: 250 ok
-    C: RCPT TO:<b@y.test>
-    S: 250 ok
-    C: DATA
-    S: 354 go
-    C: Subject: a
-    C:
-    C: .
-    S: 250 ok
-    ${BYE}`,
-    async (server) => {
-      await using client = await connectTo(server);
-      assertEquals(client.extensions.size, 0);
-      await client.send({ from: "a@x.test", to: "b@y.test", body: "Subject: a\r\n\r\n" });
-    },
-  );
-
-  conversation(
-    `connect does not fall back to HELO on ${code} when TLS or credentials are asked for`,
-    `
-    S: 220 mx.example
-    C: EHLO client.test
-    S: ${code} EH?
-    ${BYE}`,
-    async (server) => {
-      const error = facts(await rejection(connectTo(server, { tls: "starttls" })));
-      assertEquals([error.kind, error.phase, error.code], ["refused", "ehlo", code]);
-    },
-  );
-}
-
-conversation(
-  "connect rejects when HELO is refused too",
-  `
-  S: 220 mx.example
-  C: EHLO client.test
-  S: 504 no EHLO
-  C: HELO client.test
-  S: 504 no HELO
-  ${BYE}`,
-  async (server) => {
-    const error = facts(await rejection(connectTo(server)));
-    assertEquals([error.kind, error.phase, error.code, error.transient], ["refused", "helo", 504, false]);
-  },
-);
-
 conversation(
   "connect does not say HELO after a 421, and keeps its words",
   `
@@ -93,28 +36,6 @@ conversation(
     assertEquals(Reflect.get(Object(error), "enhancedCode"), "4.3.2");
   },
 );
-
-for (
-  const [greeting, kind, transient] of [
-    ["554 5.7.1 not you", "refused", false],
-    ["400 later", "refused", true],
-    ["502 no", "refused", false],
-    ["221 not ready", "protocol", false],
-    ["300 odd", "protocol", false],
-    ["250 odd", "protocol", false],
-  ] as const
-) {
-  conversation(
-    `connect rejects at the greeting ${greeting} and says nothing but QUIT`,
-    `
-    S: ${greeting}
-    ${BYE}`,
-    async (server) => {
-      const error = facts(await rejection(connectTo(server)));
-      assertEquals([error.kind, error.phase, error.code, error.transient], [kind, "greeting", Number(greeting.slice(0, 3)), transient]);
-    },
-  );
-}
 
 conversation(
   "connect says nothing after a greeting of 421",

@@ -118,7 +118,7 @@ Deno.test("connect refuses a server without STARTTLS, and no credentials are sen
 Deno.test("connect sends credentials in the clear only when told so by name", async () => {
   await using server = await MailServer.start(leaf, { hideSTARTTLS: true, allowInsecureAuth: true });
   for (const tls of ["none", "opportunistic"] as const) {
-    const error = await assertRejects(() => connect(options(server, { tls, auth: USER })), SmtpSecurityError, "AUTH PLAIN without TLS");
+    const error = await assertRejects(() => connect(options(server, { tls, auth: USER })), SmtpSecurityError, "without TLS");
     assertEquals([error.kind, error.phase], ["insecure", "auth"]);
   }
   assertEquals(server.logins, []);

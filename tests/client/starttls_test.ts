@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SmtpSecurityError, SmtpStateError } from "@posthorn/smtp";
 import { BYE, connectTo, facts, openTo, rejection } from "../support/client.ts";
-import { conversation, ScriptedServer } from "../support/script.ts";
+import { conversation } from "../support/script.ts";
 
 const auth = { username: "alice", password: "s3cret" };
 
@@ -36,65 +36,6 @@ conversation(
     await using client = await connectTo(server, { tls: "starttls", auth });
     assertEquals([...client.extensions].map(([keyword]) => keyword), ["PIPELINING", "AUTH"]);
     assertEquals([client.isSecure, client.connection.isAuthenticated], [true, true]);
-  },
-);
-
-conversation(
-  "connect rejects when AUTH was offered in the clear and is gone after TLS",
-  `
-  ${OFFERED}
-  S: 220 go
-  C: {tls}
-  C: EHLO client.test
-  S: 250 mx.example
-  ${BYE}`,
-  async (server) => {
-    const error = facts(await rejection(connectTo(server, { tls: "starttls", auth })));
-    assertEquals([error.name, error.kind, error.phase], ["SmtpUnsupportedError", "unsupported", "auth"]);
-  },
-);
-
-for (const injected of ["S: 250-mx.example\n S: 250 AUTH LOGIN", "S: {part} 250-AUTH LOG", "S: {part} 2", "S: 235 ok\n S: 250 ok"]) {
-  Deno.test(`connect ends the connection when plaintext stands behind the 220 of STARTTLS (${JSON.stringify(injected)})`, async () => {
-    const server = new ScriptedServer(`${OFFERED}\n S: 220 go\n ${injected}\n S: {silence}`);
-    const error = facts(await rejection(connectTo(server, { tls: "starttls", auth })));
-    assertEquals([error.name, error.kind, error.delivery], ["SmtpProtocolError", "protocol", "not-sent"]);
-    server.check();
-    assertEquals(server.received.includes("AUTH"), false);
-  });
-}
-
-Deno.test("connect ends the connection when a whole session was played behind a 454 to STARTTLS", async () => {
-  const server = new ScriptedServer(`${OFFERED}\n S: 454 no\n S: 235 ok\n S: 250 ok\n S: 354 go\n S: 250 queued\n S: {silence}`);
-  const error = facts(await rejection(connectTo(server, { tls: "opportunistic" })));
-  assertEquals([error.kind, error.phase, error.code], ["refused", "starttls", 454]);
-  server.check();
-  assertEquals(server.writes.at(-1), "STARTTLS\r\n");
-});
-
-for (const [code, kind] of [[454, "refused"], [502, "refused"], [250, "protocol"], [354, "protocol"]] as const) {
-  conversation(
-    `connect starts no handshake on ${code} to STARTTLS`,
-    `
-    ${OFFERED}
-    S: ${code} no
-    ${kind === "protocol" ? "" : BYE}`,
-    async (server) => {
-      const error = facts(await rejection(connectTo(server, { tls: "starttls", auth })));
-      assertEquals([error.kind, error.phase, error.code], [kind, "starttls", code]);
-    },
-  );
-}
-
-conversation(
-  "connect goes on in the clear when TLS is opportunistic and STARTTLS is refused, but not with credentials",
-  `
-  ${OFFERED}
-  S: 454 not now
-  ${BYE}`,
-  async (server) => {
-    const error = facts(await rejection(connectTo(server, { tls: "opportunistic", auth })));
-    assertEquals([error.name, error.kind, error.phase], ["SmtpSecurityError", "insecure", "auth"]);
   },
 );
 

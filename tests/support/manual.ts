@@ -32,7 +32,11 @@ export class ManualServer {
   }
 
   say(text: string): void {
-    if (!this.isClosed) this.#controller.enqueue(bytes(text));
+    this.sayOctets(bytes(text));
+  }
+
+  sayOctets(octets: Uint8Array): void {
+    if (!this.isClosed) this.#controller.enqueue(octets);
   }
 
   end(): void {

@@ -31,17 +31,6 @@ Deno.test("Extensions unites AUTH lines and knows the old form AUTH=", () => {
   assertEquals(new Extensions(["AUTHX=PLAIN"]).has("AUTH"), false);
 });
 
-Deno.test("Extensions reads SIZE only where it is a limit", () => {
-  const size = (line: string) => new Extensions([line]).maxSize;
-  assertEquals(size("SIZE 10485760"), 10_485_760);
-  assertEquals(["SIZE", "SIZE 0", "SIZE x", "SIZE -5", "SIZE 1e3", "SIZE 99999999999999999999", "X 1"].map(size), Array(7).fill(undefined));
-});
-
-Deno.test("Extensions reads a line of 120,000 spaces in linear time", () => {
-  const lines = (spaces: number) => [`AUTH${" ".repeat(spaces)}X${" ".repeat(spaces)}PLAIN`];
-  assertEquals(new Extensions(lines(60_000)).get("AUTH"), ["X", "PLAIN"]);
-});
-
 Deno.test("Extensions reads a limit by its name, and of one that stands twice the first", () => {
   const extensions = new Extensions(["LIMITS rcptmax=20 MAILMAX=x MAILMAX=5 RCPTMAX=30 RCPTDOMAINMAX=7=8 A B=0 C=1234567 =9"]);
   const names = ["RCPTMAX", "MAILMAX", "RCPTDOMAINMAX", "A", "B", "C", "", "rcptmax", "D"];
