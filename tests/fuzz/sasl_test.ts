@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { type Auth, connect, type SaslMechanism, SmtpAuthError, SmtpError } from "@posthorn/smtp";
 import { anonymous, cramMd5, external, login, oauthBearer, plain, scramSha1, scramSha256, scramSha512, xoauth2 } from "@posthorn/smtp/sasl";
 import { FakeClock } from "../support/fake_clock.ts";
-import { holds, holdsInTime, latin1, octetsOf } from "../support/fuzz.ts";
+import { type holds, holdsInTime, latin1, octetsOf } from "../support/fuzz.ts";
 import { ManualServer } from "../support/manual.ts";
 import { inTime } from "../support/model_mail.ts";
 import { contextOf, octets, text } from "../support/sasl.ts";
