@@ -115,11 +115,11 @@ export function resolveOptions(options: ConnectOptions): Settings {
     tlsOptions: checkTlsOptions(given.tlsOptions ?? {}),
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
-    signal: given.signal,
-    trace: given.trace,
-    dial: given.dial ?? createDialer(),
-    socket: given.socket,
-    clock: given.clock ?? systemClock,
+    signal: given.signal === undefined ? undefined : checkSignal(given.signal),
+    trace: given.trace === undefined ? undefined : checkFunction("trace", given.trace),
+    dial: given.dial === undefined ? createDialer() : checkFunction("dial", given.dial),
+    socket: given.socket === undefined ? undefined : checkSocket(given.socket),
+    clock: given.clock === undefined ? systemClock : checkClock(given.clock),
     protocol,
     name: given.name === undefined ? undefined : checkClientName(given.name),
     auth: given.auth === undefined ? undefined : checkAuth(given.auth),
@@ -163,7 +163,7 @@ export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth);
   if ("mechanisms" in given) {
     if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) {
-      given.mechanisms.forEach(({ name }) => checkMechanismName(name));
+      given.mechanisms.forEach(checkMechanism);
       return given;
     }
     throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms, not an empty one");
@@ -195,6 +195,13 @@ export function checkTlsOptions(options: TlsOptions): TlsOptions {
     }
   }
   return given;
+}
+
+function checkMechanism(mechanism: SaslMechanism): void {
+  if (typeof mechanism?.start !== "function") {
+    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms: one is none");
+  }
+  checkMechanismName(mechanism.name);
 }
 
 /** @throws {TypeError} When `name` is no name of a SASL mechanism (RFC 4422 section 3.1). It is not shown, since a secret may hang on it. */
@@ -236,6 +243,29 @@ export function checkProtocol(protocol: Protocol): Protocol {
 
 const SCHEMES: readonly string[] = ["smtp:", "smtps:", "lmtp:"];
 const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", "none"];
+
+function checkFunction<T>(name: string, value: T): T {
+  if (typeof value === "function") return value;
+  throw wrong(name, "a function", value);
+}
+
+function checkSignal(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  throw wrong("signal", "an AbortSignal", signal);
+}
+
+/** By what is used of it, since anything of that shape will do. */
+function checkSocket(socket: Socket): Socket {
+  const { readable, writable, close }: Partial<Socket> = Object(socket);
+  if ([readable?.getReader, writable?.getWriter, close].every((member) => typeof member === "function")) return socket;
+  throw wrong("socket", "an object with the streams readable and writable, and close", socket);
+}
+
+function checkClock(clock: Clock): Clock {
+  const { now, schedule }: Partial<Clock> = Object(clock);
+  if (typeof now === "function" && typeof schedule === "function") return clock;
+  throw wrong("clock", "an object with now and schedule", clock);
+}
 
 function checkHostname(hostname: string | undefined): string {
   if (typeof hostname !== "string" || !/^[^\s/@[\]\p{Cc}\p{Cs}]+$/u.test(hostname)) {

@@ -26,11 +26,12 @@ export interface Endpoint {
 export function parseHost(hostname: string): Host {
   const must = "the name of a host or an IP address without brackets";
   if (typeof hostname !== "string") throw badHost(must, hostname);
-  const ip = parseIp(hostname);
-  if (ip !== undefined) return { name: hostname, ip };
   // Without what ends the host of a URL, a slash or a colon.
   const isForeign = hasNonAscii(hostname) && /^[\w.\u0080-\u{10ffff}-]+$/u.test(hostname) && URL.canParse(`http://${hostname}/`);
   const name = isForeign ? new URL(`http://${hostname}/`).hostname : hostname;
+  // Behind the mapping, since digits are written in other letters too.
+  const ip = parseIp(name);
+  if (ip !== undefined) return { name, ip };
   if (!/^[\w.-]+$/.test(name)) throw badHost(must, hostname);
   const { length } = encodeText(name);
   if (length <= MAX_NAME) return { name, ip };

@@ -147,7 +147,7 @@ export function checkClientName(name: string): string {
 export function checkDomains(domains: readonly string[]): string {
   const isList = Array.isArray(domains) && domains.every((domain) => typeof domain === "string" && !hasNonAscii(domain) && isDomain(domain));
   if (isList) return domains.join(",");
-  throw new TypeError(`Cannot use domains in ATRN as it must be a list of domains in ASCII: current value is ${quoted(String(domains))}`);
+  throw new TypeError(`Cannot use domains in ATRN as it must be a list of domains in ASCII: current value is ${quoted(domains)}`);
 }
 
 /**

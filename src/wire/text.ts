@@ -64,11 +64,20 @@ function hex(character: string, digits: number): string {
   return character.charCodeAt(0).toString(16).padStart(digits, "0");
 }
 
-/** `value` as it stands in an error message: quoted, printable, and cut where it is long. */
+/**
+ * `value` as it stands in an error message: text quoted, printable, and cut where it is long; of an object what kind it is, since what it makes of itself
+ * is code of somebody's that may throw, or tell a secret.
+ */
 export function quoted(value: unknown): string {
-  if (typeof value !== "string") return printable(String(value)).slice(0, QUOTED_LENGTH);
-  const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
-  return printable(JSON.stringify(cut));
+  if (typeof value === "string") {
+    const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
+    return printable(JSON.stringify(cut));
+  }
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "function" || (typeof value === "object" && value !== null)) {
+    return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
+  }
+  return printable(String(value)).slice(0, QUOTED_LENGTH);
 }
 
 /** Characters of a value that an error message repeats at the most. */

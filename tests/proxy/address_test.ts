@@ -1,6 +1,6 @@
 /** IP addresses as a proxy is told of them: every way to write one, and none that is another machine's. */
 import { assertEquals } from "@std/assert";
-import { formatIp, parseEndpoint, parseIp } from "../../src/proxy/address.ts";
+import { formatIp, parseEndpoint, parseHost, parseIp } from "../../src/proxy/address.ts";
 import { toHex } from "../support/octets.ts";
 
 const ADDRESSES: readonly (readonly [text: string, octets: string, canonical: string])[] = [
@@ -41,4 +41,9 @@ Deno.test("parseEndpoint reads what a socket says of itself, and nothing else", 
   ) {
     assertEquals(parseEndpoint(text), undefined, text);
   }
+});
+
+Deno.test("parseHost knows an address for one, in whatever digits it is written", () => {
+  const octets = Uint8Array.of(192, 0, 2, 1);
+  for (const text of ["192.0.2.1", "\u200b192.0.2.1", "\uff11\uff19\uff12.0.2.1"]) assertEquals(parseHost(text), { name: "192.0.2.1", ip: octets });
 });
