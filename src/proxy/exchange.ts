@@ -108,10 +108,12 @@ export class Exchange {
 
   /** Closes the socket at once. */
   close(): void {
-    closeQuietly(this.#socket);
-    // A socket that closes by its streams cannot: we hold their locks.
-    this.#reader.cancel().catch(() => {});
-    this.#writer.abort().catch(() => {});
+    // Not before: workerd forgets to close a socket whose writer is aborted meanwhile, until the request ends.
+    closeQuietly(this.#socket).then(() => {
+      // A socket that closes by its streams cannot: we hold their locks.
+      this.#reader.cancel().catch(() => {});
+      this.#writer.abort().catch(() => {});
+    });
   }
 
   /** The error of a peer that does not keep to its protocol. */

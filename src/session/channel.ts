@@ -86,8 +86,9 @@ export class Channel {
   /** Closes the socket at once. */
   close(): void {
     this.#handshake?.abort();
-    closeQuietly(this.#socket);
-    this.#ends.close();
+    const ends = this.#ends;
+    // Not before: workerd forgets to close a socket whose writer is aborted meanwhile, until the request ends.
+    closeQuietly(this.#socket).then(() => ends.close());
   }
 
   #take(socket: Socket): void {

@@ -1,7 +1,15 @@
 /** Every case of the catalogue on real sockets, in the order of the catalogue. */
 import type { SocketFault } from "./puppet/puppet.ts";
 import { certificateFaults } from "./sockets/certificates.ts";
+import { replyFaults } from "./sockets/replies.ts";
+import { starttlsFaults } from "./sockets/starttls.ts";
+import { tlsFaults } from "./sockets/tls.ts";
+import { transactionFaults } from "./sockets/transactions.ts";
 
 export const socketFaults: readonly SocketFault[] = [
+  ...starttlsFaults,
   ...certificateFaults,
+  ...tlsFaults,
+  ...replyFaults,
+  ...transactionFaults,
 ];

@@ -86,6 +86,9 @@ export interface Stored {
   readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
+/** How long a case may take, in milliseconds: longer than any that does not hang. */
+const PATIENCE = 10_000;
+
 /** One case, and what it is given. */
 export interface Case<E = Environment> {
   readonly name: string;
@@ -167,9 +170,10 @@ export async function runCase<E extends Pick<Environment, "lacks">>(
   const found = cases.find((one) => one.name === name);
   if (found === undefined) return `there is no case ${name}`;
   try {
-    if (found.needs === undefined || !env.lacks.includes(found.needs)) await found.run(library, env);
+    const run = inTime(found.run(library, env));
+    if (found.needs === undefined || !env.lacks.includes(found.needs)) await run;
     else {
-      const { name, kind, phase, message } = await rejected(found.run(library, env));
+      const { name, kind, phase, message } = await rejected(run);
       if (name !== "SmtpUnsupportedError" || kind !== "unsupported") {
         return `${name} of kind ${kind} in ${phase}, where SmtpUnsupportedError is documented: ${message}`;
       }
@@ -177,5 +181,16 @@ export async function runCase<E extends Pick<Environment, "lacks">>(
     return undefined;
   } catch (error) {
     return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
+  }
+}
+
+/** `run`, unless it hangs. */
+async function inTime(run: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => timer = setTimeout(() => reject(new Error("it hangs")), PATIENCE));
+  try {
+    await Promise.race([run, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -63,7 +63,8 @@ export class Player {
     return {
       said: this.#said,
       octets: this.#octets,
-      rest: this.#steps.map(shown).join("\n"),
+      // Whoever has no more to say to each other may close in either order.
+      rest: this.#steps.map(shown).join("\n").replace(/^S: \{(silence|close)\}$/, ""),
       mismatch: this.#mismatch,
       end: this.#end,
       serverName,
@@ -136,7 +137,9 @@ export class Player {
 
   async #expect(event: string, argument: string): Promise<boolean> {
     if (event === "tls") {
-      await this.#wire.accept(this.#context);
+      const early = this.#unread;
+      this.#unread = Buffer.alloc(0);
+      await this.#wire.accept(this.#context, early);
       return this.#wire.version !== undefined;
     }
     if (event === "like") {

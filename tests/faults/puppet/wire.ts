@@ -39,12 +39,13 @@ export class Wire {
     raw.on("close", () => events.onEnd("fin"));
   }
 
-  /** Accepts TLS; resolves when it stands, or when it is certain that it never will. */
-  accept(secureContext: SecureContext): Promise<void> {
+  /** Accepts TLS, of which `early` came before; resolves when it stands, or when it is certain that it never will. */
+  accept(secureContext: SecureContext, early: Uint8Array = new Uint8Array(0)): Promise<void> {
     const raw = this.#raw;
     const between = new Duplex({ read() {}, write: (octets, _encoding, done) => void raw.write(octets, () => done()) });
     const secure = new TLSSocket(between, { isServer: true, secureContext });
     this.#between = between;
+    if (early.length > 0) between.push(early);
     this.#secure = secure;
     secure.on("data", (octets: Buffer) => this.#events.onOctets(octets));
     return new Promise((resolve) => {
