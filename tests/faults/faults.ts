@@ -1,9 +1,13 @@
 /** Every case of the catalogue that needs no socket, in the order of the catalogue's parts. */
 import { content } from "./cases/content.ts";
 import { early } from "./cases/early.ts";
+import { refusals } from "./cases/refusals.ts";
+import { transaction } from "./cases/transaction.ts";
 import type { Fault } from "./fault.ts";
 
 export const faults: readonly Fault[] = [
   ...content,
   ...early,
+  ...transaction,
+  ...refusals,
 ];

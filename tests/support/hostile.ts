@@ -138,7 +138,7 @@ export class HostileServer {
 
   #obey(command: string): void {
     const answer = this.#options.answer?.(command, this);
-    const reply = answer === undefined ? this.#usual(command) : answer;
+    const reply = answer === undefined ? this.usual(command) : answer;
     if (reply !== null) this.say(reply);
     if (reply?.startsWith("2")) this.#onYes(command);
     if (command === "DATA" && reply?.startsWith("354")) {
@@ -155,7 +155,8 @@ export class HostileServer {
     else if (command === "." || /^BDAT \d+ LAST/.test(command)) this.taken++;
   }
 
-  #usual(command: string): string {
+  /** What servers say to `command` when all is well. */
+  usual(command: string): string {
     const { keywords = ["PIPELINING"], protocol } = this.#options;
     if (/^(EHLO|LHLO)/.test(command)) return [...["mx", ...keywords].map((keyword) => `250-${keyword}`), "250 HELP"].join("\r\n");
     if (command === "DATA") return "354 go";
