@@ -1,4 +1,5 @@
 /** Every case of the catalogue that needs no socket, in the order of the catalogue's parts. */
+import { cancellation } from "./cases/cancellation.ts";
 import { content } from "./cases/content.ts";
 import { early } from "./cases/early.ts";
 import { refusals } from "./cases/refusals.ts";
@@ -10,4 +11,5 @@ export const faults: readonly Fault[] = [
   ...early,
   ...transaction,
   ...refusals,
+  ...cancellation,
 ];

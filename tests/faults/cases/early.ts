@@ -1,6 +1,6 @@
 /** E: what the server says before the message's end, and a server that takes nothing. */
 import { assert, assertEquals } from "@std/assert";
-import { type Message } from "@posthorn/smtp";
+import type { Message } from "@posthorn/smtp";
 import { settled } from "../../support/fake_clock.ts";
 import { type HostileServer, type Way, WAYS } from "../../support/hostile.ts";
 import { assertNothingLeft, WitnessedBody, type WitnessedSignal } from "../../support/witness.ts";
@@ -79,6 +79,14 @@ async function earlyReply(reply: string, check: (outcome: unknown, where: string
   }
 }
 
+/** What comes in one read with the 354, and the kind of error that it becomes. */
+const ANSWERS: readonly (readonly [reply: string, kind: string])[] = [
+  ["552 5.3.4 too big", "refused"],
+  ["421 4.3.2 bye", "refused"],
+  ["250 2.0.0 taken", "protocol"],
+  ["354 go", "protocol"],
+];
+
 export const early: readonly Fault[] = [
   ...["552 5.3.4 too big", "421 4.3.2 going down", "452 4.3.1 no room", "554 no"].map((reply, index): Fault => ({
     name: `F55 A message that is refused with ${reply.slice(0, 3)} while it is written stops at once, in every place and every way`,
@@ -102,6 +110,25 @@ export const early: readonly Fault[] = [
         const refused = { kind: "refused", phase: "data", delivery: "not-sent", code: 552 };
         assertEquals(outcome, reply === "552" ? refused : expected, where);
       }, WAYS.filter(isData)),
+  })),
+  ...ANSWERS.map(([reply, kind]): Fault => ({
+    name: `F55 A message that is answered with ${reply} in one read with the 354 is not begun, and nothing of its source is read`,
+    run: async () => {
+      for (const isEnd of [false, true]) {
+        await inEachScene(() => ({
+          answer: (command) => command === "DATA" ? `354 go\r\n${reply}` : undefined,
+          onContent: (octets, server) => octets === 0 && isEnd ? server.end() : undefined,
+        }), async ({ way, call, server, signal, name }) => {
+          const { message, body } = large(way);
+          const { done, close } = await call.send(server.options(), message, signal.signal);
+          await turns();
+          assertEquals(outcomeOf(await done), { kind, phase: "data", delivery: "not-sent", code: Number(reply.slice(0, 3)) }, name);
+          assertEquals([server.isClosed || isEnd, body.pulls, server.writes.join("").split("DATA\r\n")[1]], [true, 0, ""], name);
+          close();
+          await assertNothingLeft({ clock: server.clock, sockets: [server], signal, body }, name);
+        }, WAYS.filter(isData));
+      }
+    },
   })),
   {
     name: "F55 The reply to a whole message counts though the write of its end is not done, and the connection is not waited for",
