@@ -136,15 +136,22 @@ function singleChunk(chunk: Uint8Array): Source {
 /** A stream that is opened when it is first read, so that one whose message is refused before is still whole. */
 function lazySource(open: () => ReadableStream<Uint8Array>): Source {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let given: { readonly reason: unknown } | undefined;
+  const cancel = () => void reader?.cancel(given?.reason).catch(() => {});
   return {
     async read(): Promise<Uint8Array | undefined> {
       reader ??= open().getReader();
+      // Whoever opens it may have ended the connection.
+      if (given !== undefined) cancel();
       const { done, value } = await reader.read();
       if (done) return undefined;
       if (value instanceof Uint8Array) return value;
       throw new TypeError(`Cannot use a chunk of body as content as it must be a Uint8Array: current value is ${quoted(value)}`);
     },
-    cancel: (reason) => void reader?.cancel(reason).catch(() => {}),
+    cancel(reason): void {
+      given = { reason };
+      cancel();
+    },
   };
 }
 
@@ -212,6 +219,7 @@ class FramedContent implements Content {
   /** The moment from which the source is late: one timer for all pieces. */
   readonly #patience: Deadline;
   #onLate = () => {};
+  #isCancelled = false;
 
   constructor(source: Source, framer: Framer, promise: ContentPromise) {
     this.#source = source;
@@ -235,7 +243,7 @@ class FramedContent implements Content {
       const block = this.#rest.subarray(0, BLOCK);
       this.#rest = this.#rest.subarray(block.length);
       parts.push(this.#framer.push(block, take));
-      if (length === 0 && block.length < this.#gather) this.#patience.set(PATIENCE);
+      if (length === 0 && block.length < this.#gather && !this.#isCancelled) this.#patience.set(PATIENCE);
       length += block.length;
     }
     this.#patience.pause();
@@ -243,6 +251,7 @@ class FramedContent implements Content {
   }
 
   cancel(reason: unknown): void {
+    this.#isCancelled = true;
     this.#patience.clear();
     this.#source.cancel(reason);
   }

@@ -43,7 +43,7 @@ class Upload {
   /** What ended the upload before its end: a reply that is no 2yz, or an error. */
   #refusal: Reply | undefined;
   #error: unknown;
-  /** How long the source may give nothing: one timer for all of its pieces. */
+  /** How long the source may give nothing, one timer for all of its pieces; and how long the server may take with what is left of a refused message. */
   readonly #deadline: Deadline;
   /** Ends the wait for the source when there is one. */
   #giveUp = () => {};
@@ -52,7 +52,7 @@ class Upload {
     this.#session = session;
     this.#content = content;
     this.#more = more;
-    this.#deadline = new Deadline(session.options.clock, () => this.#fail(sourceTimeout(this.#facts())));
+    this.#deadline = new Deadline(session.options.clock, () => this.#onDue());
   }
 
   async run(): Promise<Reply> {
@@ -104,7 +104,7 @@ class Upload {
       onReply: (reply: Reply) => {
         // LMTP answers a chunk behind a refused one once, and not once for each recipient. Any other it does, even before it has all of it.
         if (last && this.#refusal === undefined) onReply?.(reply, "unknown");
-        if (!reply.isPositive) this.#refusal ??= reply;
+        if (!reply.isPositive) this.#refuse(reply);
         else if (last) onLast(reply);
         // The server has read it all.
         else release?.();
@@ -127,7 +127,7 @@ class Upload {
       this.#giveUp = () => resolve(undefined);
       this.#content.next().then(resolve, (cause) => this.#fail(sourceFailure(cause, this.#facts())));
     });
-    this.#deadline.pause();
+    if (this.#refusal === undefined) this.#deadline.pause();
     return piece;
   }
 
@@ -137,6 +137,18 @@ class Upload {
     const facts = this.#facts();
     const error = signal?.aborted ? new SmtpConnectionError("aborted", "BDAT was aborted", { ...facts, cause: signal.reason }) : undefined;
     this.#fail(error ?? this.#session.failureOf(facts));
+  }
+
+  /** What is written already is answered all the same, unless the server reads no more of what it has refused. */
+  #refuse(reply: Reply): void {
+    if (this.#refusal !== undefined) return;
+    this.#refusal = reply;
+    this.#deadline.set(this.#session.options.timeouts.quit);
+  }
+
+  #onDue(): void {
+    if (this.#refusal === undefined) this.#fail(sourceTimeout(this.#facts()));
+    else this.#session.close("The server takes no more of the message that it has refused");
   }
 
   #fail(error: unknown): void {

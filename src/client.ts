@@ -349,7 +349,8 @@ function calling(signal: AbortSignal | undefined): { readonly signal?: AbortSign
 
 /** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */
 function nameOf(localAddress: string | undefined): string {
-  const ip = localAddress?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  // A dialer of the caller's own may say anything.
+  const ip = typeof localAddress !== "string" ? undefined : localAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
 }
 

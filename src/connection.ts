@@ -72,6 +72,7 @@ let sessionOf: (connection: SmtpConnection) => Session;
 export class SmtpConnection implements AsyncDisposable {
   readonly #session: Session;
   readonly #secrets = new Secrets();
+  #disposal: Promise<void> | undefined;
   /** The server's greeting, whatever its code. */
   readonly greeting: Reply;
 
@@ -337,8 +338,12 @@ export class SmtpConnection implements AsyncDisposable {
     this.#session.close();
   }
 
-  /** QUIT, and close whatever comes of it. */
+  /** QUIT, and close whatever comes of it; once, however often it is called. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await (this.#disposal ??= this.#dispose());
+  }
+
+  async #dispose(): Promise<void> {
     try {
       if (!this.isClosed) await this.quit();
     } catch {

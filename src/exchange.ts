@@ -353,14 +353,16 @@ export function beginsWithReset({ extensions }: Session, turn: Turn): boolean {
 }
 
 /** What an error has to say where earlier transactions have brought the message to some: it must not be sent to all once more. */
-function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
+export function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFacts> {
   return { accepted, rejected, ...(accepted.length > 0 && { delivery: "unknown" }) };
 }
 
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */
 function sendLoneDot(session: Session): void {
   const payload = [new DotStuffer().finish()];
-  session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit }).catch(() => {});
+  // One that is neither yes nor no asks for more, for all we know, and the next command would be content.
+  const onReply = (reply: Reply) => reply.isIntermediate && session.close("The server did not let an empty message end");
+  session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit, onReply }).catch(() => {});
 }
 
 /** QUIT, which neither turns a success into an error nor makes it wait: a server may drop it, or refuse it so early (Courier 1.0 and Haraka 3.3 do). */

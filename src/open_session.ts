@@ -3,7 +3,7 @@ import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpSecurityError 
 import type { Settings } from "./options.ts";
 import { bounded } from "./session/bounded.ts";
 import { Session } from "./session/session.ts";
-import { closeQuietly, type DialOptions, type Socket, type SocketInfo } from "./transport/socket.ts";
+import { checkSocket, closeQuietly, type DialOptions, messageOf, type Socket, type SocketInfo } from "./transport/socket.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** What {@linkcode openSession} resolves with. */
@@ -31,7 +31,12 @@ export async function openSession(settings: Settings): Promise<OpenSession> {
   const session = new Session(socket, { hostname, port, tlsOptions, isSecure, isLocal, info, pipelining, timeouts, clock, trace });
   const hint = port === 465 && tls !== "implicit" ? 'port 465 speaks TLS from the first byte: use tls: "implicit"' : undefined;
   try {
-    const greeting = await session.issue({ verb: "greeting", timeout: Math.max(1, deadline - clock.now()), signal, about: () => ({ hint }) });
+    const greeting = await session.issue({
+      verb: "greeting",
+      timeout: Math.min(timeouts.greeting, Math.max(1, deadline - clock.now())),
+      signal,
+      about: () => ({ hint }),
+    });
     return { session, greeting: greeting! };
   } catch (error) {
     session.close();
@@ -47,15 +52,16 @@ async function openSocket(settings: Settings): Promise<{ readonly socket: Socket
   try {
     return await bounded({ clock, timeout, signal, what, facts: CONNECT }, async (signal) => {
       // Whoever waits for this has gone when the signal fires, so what comes afterwards is closed here.
-      const owned = (fresh: Socket) => {
-        socket = fresh;
+      const owned = (name: string, given: Socket) => {
+        const fresh = socket = checkSocket(name, given);
         if (signal.aborted) closeQuietly(fresh);
         return fresh;
       };
-      let current = socket ?? owned(await settings.dial(dialOptions(settings, signal)));
+      let current = socket === undefined ? owned("what dial gave", await settings.dial(dialOptions(settings, signal))) : owned("socket", socket);
       // A tunnel stands in the clear; implicit TLS begins inside it.
       if (tls === "implicit" && current.secureTransport !== "on" && current.startTls !== undefined) {
-        current = owned(await current.startTls({ ...settings.tlsOptions, serverName: settings.tlsOptions.serverName ?? hostname, signal }));
+        const serverName = settings.tlsOptions.serverName ?? hostname;
+        current = owned("what startTls gave", await current.startTls({ ...settings.tlsOptions, serverName, signal }));
       }
       return { socket: current, info: await current.opened ?? {} };
     });
@@ -75,8 +81,7 @@ function connectError(cause: unknown, what: string, { tls, port }: Settings): un
   const hint = tls === "implicit" && port !== 465 ? `port ${port} may speak STARTTLS, and implicit TLS was asked for` : undefined;
   if (cause instanceof SmtpSecurityError && hint !== undefined) return new SmtpSecurityError(cause.kind, cause.message, { ...CONNECT, hint, cause });
   if (cause instanceof SmtpError || cause instanceof TypeError || cause instanceof RangeError) return cause;
-  const words = cause instanceof Error ? cause.message : String(cause);
-  return new SmtpConnectionError("connect", `${what} failed: ${words}`, { ...CONNECT, hint, cause });
+  return new SmtpConnectionError("connect", `${what} failed: ${messageOf(cause)}`, { ...CONNECT, hint, cause });
 }
 
 const CONNECT: SmtpErrorFacts = { phase: "connect" };

@@ -2,6 +2,7 @@
 import { type Delivery, SmtpError, SmtpReplyError } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { SendResult } from "./transaction.ts";
+import { messageOf } from "./transport/socket.ts";
 
 /**
  * What became of one message.
@@ -42,7 +43,7 @@ export async function outcomeOf(message: Message, sending: Promise<SendResult>):
   try {
     return { status: "sent", message, result: await sending };
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+    const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
     if (error instanceof SmtpReplyError) return { status: "refused", message, error, delivery: error.delivery };
     return { status: "failed", message, error, delivery: error instanceof SmtpError ? error.delivery : "not-sent" };
   }

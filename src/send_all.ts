@@ -83,14 +83,17 @@ export async function* sendInOrder(messages: Messages, sender: Sender): AsyncGen
     signal?.removeEventListener("abort", onAbort);
     withdrawn.abort();
     await Promise.all(underWay);
-    if (!isExhausted) await leave(source, isReading);
+    if (!isExhausted) await leave(source, isReading || failure !== undefined);
   }
 }
 
-/** Tells `source` that nothing more is read. One that waits for its own next message may not hear it before that has come, which may be never. */
-async function leave(source: Iterator<Message> | AsyncIterator<Message>, isReading: boolean): Promise<void> {
-  const left = Promise.resolve(source.return?.());
-  if (isReading) left.catch(() => {});
+/**
+ * Tells `source` that nothing more is read. One that waits for its own next message may not hear it before that has come, which may be never; and where
+ * there is an error to be told already, what comes of this is of no account.
+ */
+async function leave(source: Iterator<Message> | AsyncIterator<Message>, isUnattended: boolean): Promise<void> {
+  const left = (async () => void await source.return?.())();
+  if (isUnattended) left.catch(() => {});
   else await left;
 }
 

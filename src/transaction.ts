@@ -4,7 +4,7 @@
  */
 import { type Envelope, planEnvelope, type PlannedRecipient } from "./envelope.ts";
 import { type RecipientReply, SmtpReplyError, SmtpUnsupportedError } from "./errors.ts";
-import { beginsWithReset, type Delivered, exchange } from "./exchange.ts";
+import { beginsWithReset, type Delivered, exchange, toldOf } from "./exchange.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
 import type { Turn } from "./turns.ts";
@@ -58,7 +58,7 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
   let begun = 0;
   for (let recipients = waiting.shift(); recipients !== undefined; recipients = waiting.shift()) {
     // Others may have begun behind what was thought to be the last of it.
-    if (turn.isReleased) await turn.retake();
+    if (turn.isReleased) await turn.retake(toldOf({ accepted, rejected }));
     try {
       const before = { accepted, rejected };
       const isLast = waiting.length === 0;

@@ -1,10 +1,10 @@
-import { SmtpConnectionError } from "./errors.ts";
+import { SmtpConnectionError, type SmtpErrorFacts } from "./errors.ts";
 import { Queue } from "./session/queue.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** How a turn is asked for. */
 export interface TurnOptions {
-  /** Fires when it is given up; without effect once it has come. */
+  /** Fires when it is given up; without effect while it is there. */
   readonly signal?: AbortSignal | undefined;
   /** The same, noticed only when the turn comes: for one that nobody waits for. */
   readonly withdrawn?: AbortSignal | undefined;
@@ -101,16 +101,27 @@ export class Turns {
    *
    * @throws {SmtpConnectionError} Of kind `aborted` when nobody waits for it any more by then.
    */
-  async retake(turn: Turn): Promise<void> {
-    await new Promise<void>((resolve) => {
+  async retake(turn: Turn, told?: Partial<SmtpErrorFacts>): Promise<void> {
+    const { signal, withdrawn } = turn;
+    let onAbort = () => {};
+    await new Promise<void>((resolve, reject) => {
       this.#octets -= turn.octets;
       this.#underWay--;
       turn.restart(resolve);
       this.#again.push(turn);
       this.#again.sort((one, other) => one.number - other.number);
+      onAbort = () => {
+        this.#again = this.#again.filter((other) => other !== turn);
+        // Whoever ends a turn has had it.
+        this.#underWay++;
+        this.#octets += turn.octets;
+        reject(abortedBefore(signal, told));
+      };
+      signal?.addEventListener("abort", onAbort);
+      if (signal?.aborted) onAbort();
       this.#next();
-    });
-    if (turn.withdrawn?.aborted) throw abortedBefore(turn.withdrawn);
+    }).finally(() => signal?.removeEventListener("abort", onAbort));
+    if (withdrawn?.aborted) throw abortedBefore(withdrawn, told);
   }
 
   /** No window from now on: the server has failed at it. */
@@ -180,6 +191,8 @@ export class Turn {
   isRiding = false;
   /** Whether another may begin. */
   isReleased = false;
+  /** See {@linkcode TurnOptions.signal}. */
+  readonly signal: AbortSignal | undefined;
   /** See {@linkcode TurnOptions.withdrawn}. */
   readonly withdrawn: AbortSignal | undefined;
   /** It had to wait, and has come. */
@@ -187,11 +200,12 @@ export class Turn {
   /** It had to wait, and was given up. */
   giveUp: (signal: AbortSignal | undefined) => void = nothing;
 
-  constructor(turns: Turns, number: number, { window = 1, octets = 0, withdrawn }: TurnOptions) {
+  constructor(turns: Turns, number: number, { window = 1, octets = 0, signal, withdrawn }: TurnOptions) {
     this.#turns = turns;
     this.number = number;
     this.window = window;
     this.octets = octets;
+    this.signal = signal;
     this.withdrawn = withdrawn;
   }
 
@@ -244,9 +258,9 @@ export class Turn {
     this.start = start;
   }
 
-  /** Gives the turn back and resolves when it has come again, with nobody else under way. */
-  retake(): Promise<void> {
-    return this.#turns.retake(this);
+  /** Gives the turn back and resolves when it has come again, with nobody else under way; `told` is what the error says besides when it does not. */
+  retake(told?: Partial<SmtpErrorFacts>): Promise<void> {
+    return this.#turns.retake(this, told);
   }
 }
 
@@ -260,6 +274,6 @@ export function isOutOfSequence(code: number | undefined): boolean {
   return code === 500 || code === 502 || code === 503;
 }
 
-function abortedBefore(signal: AbortSignal | undefined): SmtpConnectionError {
-  return new SmtpConnectionError("aborted", "The call was aborted before its turn", { phase: "local", cause: signal?.reason });
+function abortedBefore(signal: AbortSignal | undefined, told?: Partial<SmtpErrorFacts>): SmtpConnectionError {
+  return new SmtpConnectionError("aborted", "The call was aborted before its turn", { phase: "local", ...told, cause: signal?.reason });
 }

@@ -23,6 +23,7 @@ import { Rate } from "./rate.ts";
 import type { PoolStats } from "./stats.ts";
 import { emitOfPool } from "./trace.ts";
 import { asksForLess, mayRetry } from "./verdict.ts";
+import { own } from "../wire/own.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Rounds of openings, all of which fail while no connection stands, before what waits is told: a server that starts anew is back by then. */
@@ -91,7 +92,8 @@ export class Dispatcher {
     this.pump();
   }
 
-  #objection({ message, signal }: Job, isBounded: boolean): unknown {
+  #objection(job: Job, isBounded: boolean): unknown {
+    const { message, signal } = job;
     const { maxQueued } = this.#settings;
     if (this.#phase !== "open") {
       const words = this.#phase === "draining" ? "The pool is being drained and takes no more" : "The pool is closed";
@@ -103,8 +105,10 @@ export class Dispatcher {
       return new SmtpStateError(`The queue is full: ${maxQueued} messages wait`, facts);
     }
     try {
+      // Read here and never again, so that a member that throws is nobody's concern but the caller's.
+      if (typeof message === "object" && message !== null) job.message = own(message);
       // What is no message opens no connection. With one at hand it is found when its turn comes, since a check costs as much as sending does.
-      if (this.#connections.total === 0 || typeof message !== "object" || message === null) prepareMessage(message);
+      if (this.#connections.total === 0 || typeof message !== "object" || message === null) prepareMessage(job.message);
     } catch (error) {
       return error;
     }

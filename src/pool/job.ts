@@ -3,7 +3,8 @@ import type { SendResult } from "../transaction.ts";
 
 /** One message on its way through a pool, and whoever waits for what becomes of it. */
 export interface Job {
-  readonly message: Message;
+  /** As it was given; a copy of its members once it was taken on. */
+  message: Message;
   /** Messages of different keys take turns. */
   readonly key: string | undefined;
   /** Gives it up, wherever it is. */

@@ -2,7 +2,7 @@
 import { checkWindow } from "../window.ts";
 import { checkTimeout, type ConnectOptions, optionsOfUrl, resolveOptions } from "../options.ts";
 import type { Clock } from "../session/clock.ts";
-import type { Trace, TraceEvent } from "../session/trace.ts";
+import { emit, type Trace, type TraceEvent } from "../session/trace.ts";
 import { own } from "../wire/own.ts";
 import { quoted } from "../wire/text.ts";
 import type { PoolTrace } from "./trace.ts";
@@ -102,7 +102,7 @@ export function resolvePoolOptions(target: string | URL | ConnectOptions, option
 export function traceOf({ connect, connectionTrace }: PoolSettings, id: number): Trace | undefined {
   if (connectionTrace === undefined) return connect.trace;
   return (event) => {
-    connect.trace?.(event);
+    emit(connect.trace, event);
     connectionTrace(event, id);
   };
 }

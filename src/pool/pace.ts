@@ -43,7 +43,7 @@ export class Pace {
   get limit(): number {
     const { max, clock } = this.#options;
     if (this.#limit < max) {
-      const steps = Math.floor((clock.now() - this.#since) / RECOVERY);
+      const steps = Math.max(0, Math.floor((clock.now() - this.#since) / RECOVERY));
       this.#limit = Math.min(max, this.#limit + steps);
       this.#since += steps * RECOVERY;
     }

@@ -29,7 +29,7 @@ class Bucket {
 
   /** Milliseconds until there is a token. */
   wait(now: number): number {
-    this.#tokens = Math.min(this.#capacity, this.#tokens + (now - this.#at) * this.#perMillisecond);
+    this.#tokens = Math.min(this.#capacity, this.#tokens + Math.max(0, now - this.#at) * this.#perMillisecond);
     this.#at = now;
     return this.#tokens >= 1 - TOLERANCE ? 0 : (1 - this.#tokens) / this.#perMillisecond;
   }

@@ -1,3 +1,5 @@
+import { emit } from "../session/trace.ts";
+
 /**
  * What a pool did, for a log. Connections are numbered from 1 in the order in which they were begun; the numbers are those that `connectionTrace` gives.
  */
@@ -70,9 +72,5 @@ export type PoolTrace = (event: PoolTraceEvent) => void;
 
 /** Gives `event` to `trace`. */
 export function emitOfPool(trace: PoolTrace | undefined, event: PoolTraceEvent): void {
-  try {
-    trace?.(event);
-  } catch {
-    // A log that fails must not cost a message.
-  }
+  emit(trace, event);
 }

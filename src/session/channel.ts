@@ -1,5 +1,13 @@
 import { SmtpProtocolError, SmtpUnsupportedError } from "../errors.ts";
-import { type ChannelBinding, closeQuietly, type DirectAccess, type Socket, type StartTlsOptions, type TlsOptions } from "../transport/socket.ts";
+import {
+  type ChannelBinding,
+  checkSocket,
+  closeQuietly,
+  type DirectAccess,
+  type Socket,
+  type StartTlsOptions,
+  type TlsOptions,
+} from "../transport/socket.ts";
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
@@ -66,7 +74,7 @@ export class Channel {
     const ends = [this.#handshake.signal, ...(bounds.signal === undefined ? [] : [bounds.signal])];
     const secure = await bounded({ ...bounds, signal: AbortSignal.any(ends) }, async (signal) => {
       if (this.#socket.startTls === undefined) throw new SmtpUnsupportedError("unsupported", "This socket cannot start TLS", facts);
-      const fresh = await this.#socket.startTls({ ...options, signal });
+      const fresh = checkSocket("what startTls gave", await this.#socket.startTls({ ...options, signal }));
       // Nobody waits for it any more.
       if (signal.aborted) closeQuietly(fresh);
       return fresh;

@@ -8,6 +8,7 @@ export class Deadline {
   readonly #clock: Clock;
   readonly #onDue: () => void;
   #due = Infinity;
+  #length = 0;
   #firesAt = Infinity;
   #cancel: (() => void) | undefined;
 
@@ -18,6 +19,7 @@ export class Deadline {
 
   /** Due in `milliseconds` from `now`, for whoever has looked at the clock already. */
   set(milliseconds: number, now: number = this.#clock.now()): void {
+    this.#length = milliseconds;
     this.#due = now + milliseconds;
     if (this.#due < this.#firesAt) this.#arm();
   }
@@ -45,7 +47,10 @@ export class Deadline {
     this.#cancel = undefined;
     this.#firesAt = Infinity;
     if (this.#due === Infinity) return;
-    if (this.#clock.now() < this.#due) this.#arm();
+    const now = this.#clock.now();
+    // A clock that was set back must not make a wait longer than twice what it may be.
+    this.#due = Math.min(this.#due, now + this.#length);
+    if (now < this.#due) this.#arm();
     else this.#onDue();
   }
 }

@@ -21,29 +21,21 @@ import { concat } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
-import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
 import { aborted, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
+import type { PipelineOptions } from "./pipeline_options.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
 import { Secrecy } from "./secrecy.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
-import type { Timeouts } from "./timeouts.ts";
-import { emit, receiveEvent, sendEvents, type Trace, type TraceEvent } from "./trace.ts";
+import { emit, receiveEvent, sendEvents, type TraceEvent } from "./trace.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
 /** How long replies are still read once a write has failed, in milliseconds: the server may have said why before it hung up. */
 const LAST_WORDS = 1_000;
-
-/** What a pipeline has to know of its connection. */
-export interface PipelineOptions {
-  readonly timeouts: Timeouts;
-  readonly clock: Clock;
-  readonly trace?: Trace | undefined;
-}
 
 /** See the head of the file. */
 export class Pipeline {
@@ -220,12 +212,14 @@ export class Pipeline {
     if (flight.tasks.length > 0) void this.#launch(flight);
   }
 
-  /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
+  /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one; content is refused by it, and not begun. */
   #claim(task: Task): boolean {
     const [reply] = this.#unclaimed;
-    if (reply === undefined || !task.isReceipt) return false;
+    const isRefused = task.verb === "." && (reply?.isTransient || reply?.isPermanent);
+    if (reply === undefined || !(task.isReceipt || isRefused)) return false;
     this.#unclaimed.shift();
     this.#owner.settle(task, reply);
+    if (isRefused) this.fail((facts) => disconnected({ ...facts, reply }));
     return true;
   }
 
@@ -241,7 +235,8 @@ export class Pipeline {
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
-      for (let index = 0; index < parts.length; index++) {
+      // What was told to be unsent must not be sent after all.
+      for (let index = 0; index < parts.length && this.#failure === undefined; index++) {
         // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
         if (index === parts.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
         const writing = this.#channel.write(parts[index]!);
@@ -346,7 +341,10 @@ export class Pipeline {
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
-      if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.fail(unsolicited(reply));
+      // It may come in one read with the 354, before anybody could ask for it.
+      const isRefusal = this.#owner.isContentDue && (reply.isTransient || reply.isPermanent) && this.#unclaimed.length === 0;
+      const isByHand = this.#isByHand && this.#unclaimed.length < MAX_AWAITED && reply.code !== 421;
+      if (!isRefusal && !isByHand) return this.fail(unsolicited(reply));
       this.#unclaimed.push(reply);
       return;
     }
@@ -377,11 +375,12 @@ export class Pipeline {
     return task;
   }
 
-  /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. */
+  /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. What is answered was read, or never will be. */
   #onHead(head: Task | undefined): void {
+    const { block, quit } = this.#options.timeouts;
     if (this.#writeError !== undefined) return;
     if (head !== undefined) this.#deadline.set(head.timeout, this.#arrival);
-    else if (this.#isWriting) this.#deadline.set(this.#options.timeouts.block, this.#arrival);
+    else if (this.#isWriting) this.#deadline.set(this.#silent.length > 0 ? block : Math.min(block, quit), this.#arrival);
     else this.#deadline.pause();
   }
 

@@ -151,6 +151,11 @@ export class Session implements TaskOwner {
   }
 
   /** See {@linkcode TaskOwner}. */
+  get isContentDue(): boolean {
+    return this.#state === "data";
+  }
+
+  /** See {@linkcode TaskOwner}. */
   verdict(task: Task): "skip" | SmtpError | undefined {
     if (task.mayBeSkipped()) return "skip";
     const { verb, rule, label } = task;

@@ -173,6 +173,8 @@ export class Issued extends Task {
 
 /** What a task came to: told by the pipeline to whoever keeps the state, before anybody else. */
 export interface TaskOwner {
+  /** Whether the server waits for the content of a message. */
+  readonly isContentDue: boolean;
   /** Asked right before `task` is written: `"skip"` takes it out of the queue, settled with `undefined`; an error takes it out too, and is its end. */
   verdict(task: Task): "skip" | SmtpError | undefined;
   settle(task: Task, reply: Reply | undefined): void;

@@ -52,10 +52,11 @@ export type TraceEvent =
 /** Called with each event; what it throws is ignored. */
 export type Trace = (event: TraceEvent) => void;
 
-/** Gives `event` to `trace`. */
-export function emit(trace: Trace | undefined, event: TraceEvent): void {
+/** Gives `event` to `trace`, which may be asynchronous. */
+export function emit<E>(trace: ((event: E) => unknown) | undefined, event: E): void {
   try {
-    trace?.(event);
+    const result = trace?.(event);
+    if (typeof result === "object") Promise.resolve(result).catch(() => {});
   } catch {
     // A log that fails must not cost a message.
   }

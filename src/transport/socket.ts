@@ -115,5 +115,23 @@ export async function closeQuietly(socket: Socket): Promise<void> {
 
 /** What `cause` says, for the message of the error it becomes the cause of. */
 export function messageOf(cause: unknown): string {
-  return cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
+  try {
+    return cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
+  } catch {
+    // Anything can be thrown, and not all of it can be put in words.
+    return "no reason that could be put in words";
+  }
+}
+
+/** `socket`, of which nobody but its maker knows whether it is one: it is closed when it is none. */
+export function checkSocket(name: string, socket: Socket): Socket {
+  if (isUsable(socket)) return socket;
+  closeQuietly(socket);
+  throw new TypeError(`Cannot use ${name} to connect as it must be an object with close(), a readable and a writable, both unlocked`);
+}
+
+function isUsable(socket: Socket): boolean {
+  if (typeof socket !== "object" || socket === null || typeof socket.close !== "function") return false;
+  if (socket.direct !== undefined) return typeof socket.direct.read === "function" && typeof socket.direct.write === "function";
+  return socket.readable?.locked === false && socket.writable?.locked === false;
 }

@@ -9,6 +9,10 @@ import { secrets } from "./cases/secrets.ts";
 import { cuts } from "./cases/cuts.ts";
 import { starttls } from "./cases/starttls.ts";
 import { unaskedReplies } from "./cases/unasked.ts";
+import { cancellation } from "./cases/cancellation.ts";
+import { early } from "./cases/early.ts";
+import { refusals } from "./cases/refusals.ts";
+import { transaction } from "./cases/transaction.ts";
 import type { Fault } from "./fault.ts";
 
 export const faults: readonly Fault[] = [
@@ -22,4 +26,8 @@ export const faults: readonly Fault[] = [
   ...secrets,
   ...secretOptions,
   ...cuts,
+  ...early,
+  ...transaction,
+  ...refusals,
+  ...cancellation,
 ];

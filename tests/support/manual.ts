@@ -43,6 +43,11 @@ export class ManualServer {
     if (!this.isClosed) this.#controller.close();
   }
 
+  /** Breaks the connection with `cause`, which may be anything. */
+  reset(cause: unknown): void {
+    if (!this.isClosed) this.#controller.error(cause);
+  }
+
   /** Options that reach this server. */
   options(more: ConnectOptions = {}): ConnectOptions {
     return { hostname: "mx.example", tls: "none", name: "client.test", dial: () => Promise.resolve(this.socket), ...more };
