@@ -62,9 +62,18 @@ export function printable(text: string): string {
 
 /** `value` as it stands in an error message: quoted, printable, and cut where it is long. */
 export function quoted(value: unknown): string {
-  if (typeof value !== "string") return printable(String(value)).slice(0, QUOTED_LENGTH);
+  if (typeof value !== "string") return printable(described(value)).slice(0, QUOTED_LENGTH);
   const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
   return printable(JSON.stringify(cut));
+}
+
+/** What is no text, as text. An object may refuse to be, or be nested so deep that it cannot. */
+function described(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `an ${typeof value}`;
+  }
 }
 
 /** Characters of a value that an error message repeats at the most. */
