@@ -22,7 +22,8 @@
  */
 export { type ClientOptions, type HelloOptions, type SendAllOptions, type SendOptions, type SignalOptions, SmtpClient } from "./src/client.ts";
 export { connect } from "./src/connect.ts";
-export { type BdatOptions, type CallOptions, type DotStuffOptions, type PathOptions, SmtpConnection } from "./src/connection.ts";
+export type { BdatOptions, CallOptions, DotStuffOptions, PathOptions } from "./src/call.ts";
+export { SmtpConnection } from "./src/connection.ts";
 export {
   type Delivery,
   type RecipientReply,

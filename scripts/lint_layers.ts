@@ -8,7 +8,7 @@ const LAYERS: readonly (readonly RegExp[])[] = [
   [/^src\/(errors\.ts|wire\/)/],
   [/^src\/sasl\//, /^src\/transport\//, /^src\/extensions\//],
   [/^src\/session\//, /^src\/proxy\//],
-  [/^src\/options\.ts$/],
+  [/^src\/(call|options)\.ts$/],
   [/^src\/(body|chunks|envelope|message|open_session)\.ts$/],
   [/^src\/connection\.ts$/],
   [/^src\/(asked|authenticate|exchange|transaction|turns)\.ts$/],

@@ -7,13 +7,16 @@ import type { Clock } from "./session/clock.ts";
 import { Deadline } from "./session/deadline.ts";
 import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
-import { edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
-import { CR, gathered, LF } from "./wire/octets.ts";
+import { checkLineEndings, edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
+import { checkContent, CR, gathered, lengthOf, LF, settledOctets } from "./wire/octets.ts";
 import { encodeText, quoted } from "./wire/text.ts";
 
 /**
  * A message's content: headers, an empty line, body. Text is Unicode and goes out as UTF-8. A stream can be sent once; a function that opens one can
  * be asked again, so such a message can be sent again.
+ *
+ * A `Uint8Array` of at most 64 KiB is copied when the message is sent. A larger one, and a chunk of a stream, must stay as it is until the message is
+ * done with: one that becomes shorter, since its buffer was handed on, is an {@linkcode SmtpBodyError}.
  */
 export type MessageBody = string | Uint8Array | Blob | ReadableStream<Uint8Array> | (() => ReadableStream<Uint8Array>);
 
@@ -42,7 +45,7 @@ export interface PreparedBody {
   readonly isRepeatable: boolean;
   /** Begins to read it. */
   open(promise: ContentPromise): Content;
-  /** The whole of it as it stands on the wire, where it is in memory; the body itself among the parts, uncopied, where nothing in it has to change. */
+  /** The whole of it as it stands on the wire, where it is in memory; what was prepared among the parts, uncopied, where nothing in it has to change. */
   parts?(framing: Framing): readonly Uint8Array[];
 }
 
@@ -65,30 +68,15 @@ export interface ContentPromise {
  * LF where they are rejected.
  */
 export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinary = false): PreparedBody {
-  if (lineEndings !== "normalize" && lineEndings !== "reject") {
-    throw new TypeError(`Cannot use lineEndings as it must be "normalize" or "reject": current value is ${quoted(lineEndings)}`);
-  }
+  checkLineEndings(lineEndings);
   if (typeof body === "string") {
     if (/\p{Cs}/u.test(body)) throw new TypeError("Cannot use body as a message as it must be well-formed Unicode: it has a lone surrogate");
-    return prepareBody(encodeText(body), lineEndings, isBinary);
+    return prepareOctets(encodeText(body), lineEndings, isBinary);
   }
   if (body instanceof Uint8Array) {
-    const facts = { ...contentFacts(body), ...(isBinary && { octets: body.length }) };
-    if (!isBinary && lineEndings === "reject" && facts.hasLoneLineEnd) {
-      throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
-    }
-    // What goes by DATA is looked at again: in a body that its owner changes meanwhile a lone dot would make commands of the rest.
-    const framer = (framing: Framing) => framing === "bdat" && !facts.hasLoneLineEnd ? wellFormed(body, facts) : framerOf(framing, lineEndings);
-    const parts = (framing: Framing) => {
-      const { push, finish } = framer(framing);
-      return [push(body, fresh), finish()].filter(({ length }) => length > 0);
-    };
-    return {
-      facts,
-      isRepeatable: true,
-      open: (promise) => new FramedContent(singleChunk(body), framer(promise.framing), promise),
-      parts,
-    };
+    checkContent("body", body);
+    // A copy, where it is cheap, since the caller may use the array again before it is written: what was looked at is what goes out.
+    return prepareOctets(body.length <= BLOCK ? new Uint8Array(body) : settledOctets(body), lineEndings, isBinary);
   }
   if (body instanceof ReadableStream && body.locked) {
     throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
@@ -109,6 +97,26 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
   );
 }
 
+/** Content that is whole in memory. */
+function prepareOctets(octets: Uint8Array, lineEndings: LineEndings, isBinary: boolean): PreparedBody {
+  const { length } = octets;
+  const facts = { ...contentFacts(octets), ...(isBinary && { octets: length }) };
+  if (!isBinary && lineEndings === "reject" && facts.hasLoneLineEnd) {
+    throw new TypeError("Cannot use body as a message as its lines must end in CRLF");
+  }
+  // What goes by DATA is looked at again: in a body that its owner changes meanwhile a lone dot would make commands of the rest.
+  const framer = (framing: Framing) => framing === "bdat" && !facts.hasLoneLineEnd ? wellFormed(length, facts) : framerOf(framing, lineEndings);
+  return {
+    facts,
+    isRepeatable: true,
+    open: (promise) => new FramedContent(singleChunk(octets, length), framer(promise.framing), promise),
+    parts: (framing) => {
+      const { push, finish } = framer(framing);
+      return [push(octets, fresh), finish()].filter(({ length }) => length > 0);
+    },
+  };
+}
+
 function opener(body: Exclude<MessageBody, string | Uint8Array>): (() => ReadableStream<Uint8Array>) | undefined {
   if (body instanceof Blob) return () => body.stream();
   if (body instanceof ReadableStream) return () => body;
@@ -121,13 +129,14 @@ interface Source {
   cancel(reason: unknown): void;
 }
 
-function singleChunk(chunk: Uint8Array): Source {
+/** @param length Octets that it had when it was looked at. */
+function singleChunk(chunk: Uint8Array, length: number): Source {
   let rest: Uint8Array | undefined = chunk;
   return {
     read: () => {
       const given = rest;
       rest = undefined;
-      return Promise.resolve(given);
+      return given === undefined || given.length === length ? Promise.resolve(given) : Promise.reject(shrunk(length - given.length));
     },
     cancel: () => {},
   };
@@ -145,8 +154,7 @@ function lazySource(open: () => ReadableStream<Uint8Array>): Source {
       if (given !== undefined) cancel();
       const { done, value } = await reader.read();
       if (done) return undefined;
-      if (value instanceof Uint8Array) return value;
-      throw new TypeError(`Cannot use a chunk of body as content as it must be a Uint8Array: current value is ${quoted(value)}`);
+      return settledOctets(checkContent("a chunk of body", value));
     },
     cancel(reason): void {
       given = { reason };
@@ -174,9 +182,20 @@ function framerOf(framing: Framing, lineEndings: LineEndings): Framer {
 }
 
 /** The framer of counted content of which is known that its lines end in CRLF: the end of the last one is all there may be to add. */
-function wellFormed(content: Uint8Array, { octets }: ContentFacts): Framer {
-  const end = octets === content.length ? NOTHING : CRLF;
+function wellFormed(length: number, { octets }: ContentFacts): Framer {
+  const end = octets === length ? NOTHING : CRLF;
   return { push: (block) => block, finish: () => end };
+}
+
+/** @throws {TypeError} When `parts` have not as many octets any more as they had. */
+function checkAllThere(parts: readonly Uint8Array[], octets: number): void {
+  const left = lengthOf(parts);
+  if (left !== octets) throw shrunk(octets - left);
+}
+
+/** The error of octets that were there when they were looked at, and are not any more. */
+function shrunk(octets: number): TypeError {
+  return new TypeError(`Cannot use body as content as it must stay as it is: ${octets} octets are gone`);
 }
 
 function fresh(length: number): Uint8Array {
@@ -214,6 +233,8 @@ class FramedContent implements Content {
   /** What the source gave and the socket has not taken. */
   #rest: Uint8Array = NOTHING;
   #octets = 0;
+  /** How many of them were handed on. */
+  #framed = 0;
   /** The chunk that is being read; the piece before may have left it behind. */
   #reading: Promise<Uint8Array | undefined> | undefined;
   /** The moment from which the source is late: one timer for all pieces. */
@@ -233,20 +254,25 @@ class FramedContent implements Content {
     const parts: Uint8Array[] = [];
     const lent: Uint8Array[] = [];
     const take = (length: number) => this.#rooms.take(length, lent);
+    let framed = 0;
     for (let length = 0; length < this.#gather;) {
       if (this.#rest.length === 0) {
         const chunk = await (length === 0 ? this.#read() : this.#readInTime());
         if (chunk === "late") break;
-        if (chunk === undefined) return this.#end(parts);
+        if (chunk === undefined) return this.#end(parts, framed);
         this.#rest = chunk;
       }
       const block = this.#rest.subarray(0, BLOCK);
       this.#rest = this.#rest.subarray(block.length);
-      parts.push(this.#framer.push(block, take));
+      this.#framed += block.length;
+      const part = this.#framer.push(block, take);
+      parts.push(part);
+      framed += part.length;
       if (length === 0 && block.length < this.#gather && !this.#isCancelled) this.#patience.set(PATIENCE);
       length += block.length;
     }
     this.#patience.pause();
+    checkAllThere(parts, framed);
     return { parts: gathered(parts), last: false, release: () => this.#rooms.release(lent) };
   }
 
@@ -256,8 +282,11 @@ class FramedContent implements Content {
     this.#source.cancel(reason);
   }
 
-  #end(parts: readonly Uint8Array[]): ContentPiece {
+  #end(parts: readonly Uint8Array[], framed: number): ContentPiece {
     this.#patience.clear();
+    checkAllThere(parts, framed);
+    // A chunk whose buffer was handed on meanwhile has no octets any more, and then this is not the end.
+    if (this.#framed !== this.#octets) throw shrunk(this.#octets - this.#framed);
     return { parts: gathered([...parts, this.#framer.finish()]), last: true };
   }
 

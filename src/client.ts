@@ -151,7 +151,8 @@ export class SmtpClient implements AsyncDisposable {
    * @throws {SmtpReplyError} The greeting or the hello was a refusal.
    */
   async hello(options: HelloOptions = {}): Promise<Extensions> {
-    return await this.#turns.take(() => this.#hello(options), options);
+    const given: HelloOptions = own(options);
+    return await this.#turns.take(() => this.#hello(given), given);
   }
 
   /**
@@ -162,7 +163,8 @@ export class SmtpClient implements AsyncDisposable {
    * server refused. {SmtpStateError} TLS stands already. {SmtpProtocolError} The server spoke in the clear behind its 220.
    */
   async startTls(options: SignalOptions = {}): Promise<void> {
-    return await this.#turns.take(() => this.#startTls(options), options);
+    const given: SignalOptions = own(options);
+    return await this.#turns.take(() => this.#startTls(given), given);
   }
 
   /**
@@ -173,12 +175,12 @@ export class SmtpClient implements AsyncDisposable {
    */
   async login(auth: Auth, options: SignalOptions = {}): Promise<void> {
     const checked = checkAuth(auth);
-    const { signal } = options;
+    const { signal }: SignalOptions = own(options);
     return await this.#turns.take(async () => {
       // Loaded when somebody logs in: who relays to a server that asks for nothing does without every mechanism.
       const { authenticate } = await import("./authenticate.ts");
       await authenticate(this.connection, checked, { allowCleartextAuth: this.#allowCleartextAuth, signal });
-    }, options);
+    }, { signal });
   }
 
   /**
@@ -189,7 +191,7 @@ export class SmtpClient implements AsyncDisposable {
    * have arrived. {SmtpBodyError} The content could not be read. {TypeError} Or {RangeError}: the message is wrong.
    */
   async send(message: Message, options: SendOptions = {}): Promise<SendResult> {
-    const { signal, quit = false } = options;
+    const { signal, quit = false }: SendOptions = own(options);
     if (!checkBoolean("quit", quit)) return await transmit(this, message, { signal, withdrawn: undefined, window: 1, quit });
     try {
       return await transmit(this, message, { signal, withdrawn: undefined, window: 1, quit });
@@ -223,7 +225,7 @@ export class SmtpClient implements AsyncDisposable {
    * ```
    */
   sendAll(messages: Messages, options: SendAllOptions = {}): AsyncGenerator<SendOutcome, void, undefined> {
-    const { window = 1, signal } = options;
+    const { window = 1, signal }: SendAllOptions = own(options);
     checkWindow(window);
     // As many more are made ready while those are under way, so that they leave in one write.
     const send = (message: Message, withdrawn: AbortSignal) => transmit(this, message, { signal, withdrawn, window, quit: false });
@@ -236,8 +238,8 @@ export class SmtpClient implements AsyncDisposable {
    * @throws {SmtpReplyError} It answers, but not well. {SmtpConnectionError} It does not.
    */
   async verify(options: SignalOptions = {}): Promise<void> {
-    const { signal } = options;
-    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), options);
+    const { signal }: SignalOptions = own(options);
+    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), { signal });
     if (!reply.isPositive) throw this.#refused("NOOP", reply, "command");
   }
 
@@ -246,7 +248,7 @@ export class SmtpClient implements AsyncDisposable {
    * at once.
    */
   async quit(options: SignalOptions = {}): Promise<void> {
-    const { signal } = options;
+    const { signal }: SignalOptions = own(options);
     const onAbort = () => this.close();
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort);

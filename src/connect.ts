@@ -31,7 +31,8 @@ import { own } from "./wire/own.ts";
  */
 export async function connect(target: string | URL | ConnectOptions, options: ConnectOptions = {}): Promise<SmtpClient> {
   const isUrl = typeof target === "string" || target instanceof URL;
-  const given = isUrl ? { ...optionsOfUrl(target), ...own(options) } : target;
+  // A copy, since it is read several times: what was checked is what counts.
+  const given: ConnectOptions = isUrl ? own({ ...optionsOfUrl(target), ...own(options) }) : own(target);
   const client = await openClient(given);
   // A socket that was handed over cannot be dialled again.
   if (given.socket === undefined) mayRedial(client, (signal) => openClient(withSignal(given, signal)));
@@ -81,5 +82,5 @@ function withoutTls(): SmtpSecurityError {
 
 /** The same options for a call of another's: the signal that they were given for is of no account then. */
 function withSignal({ signal: _, ...given }: ConnectOptions, signal: AbortSignal | undefined): ConnectOptions {
-  return { ...given, ...(signal && { signal }) };
+  return own({ ...given, ...(signal && { signal }) });
 }

@@ -1,5 +1,6 @@
 /** The low level: one method a verb. A verb resolves with the server's reply, whatever its code; only what ends the connection rejects. */
 import { type MessageBody, prepareBody } from "./body.ts";
+import { type BdatOptions, calling, type CallOptions, type DotStuffOptions, parametersOf, type PathOptions } from "./call.ts";
 import { bdat } from "./chunks.ts";
 import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
@@ -9,39 +10,12 @@ import type { SessionState } from "./session/state.ts";
 import type { Command } from "./session/task.ts";
 import type { TlsOptions } from "./transport/socket.ts";
 import { encodeBase64 } from "./wire/base64.ts";
-import { checkLine, commandLine, type EsmtpParameters, formatAttributes, formatParameters } from "./wire/command.ts";
-import type { LineEndings } from "./wire/dot_stuffer.ts";
+import { checkLine, commandLine, formatAttributes } from "./wire/command.ts";
 import { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
 import { Secrets } from "./wire/secrets.ts";
-
-/** Options of every verb. */
-export interface CallOptions {
-  /** Gives the call up. One that was written already ends the connection, since its reply must not be taken for another's. */
-  readonly signal?: AbortSignal;
-  /** How long its reply may take, in milliseconds; default by the connection's `timeouts`. */
-  readonly timeout?: number;
-}
-
-/** Options of MAIL and RCPT. */
-export interface PathOptions extends CallOptions {
-  /** ESMTP parameters: `{ SIZE: 1024, BODY: "8BITMIME" }`. */
-  readonly parameters?: EsmtpParameters;
-}
-
-/** Options of {@linkcode SmtpConnection.dotStuff}. */
-export interface DotStuffOptions extends CallOptions {
-  /** What to do with a lone CR or LF; default `"normalize"`. */
-  readonly lineEndings?: LineEndings;
-}
-
-/** Options of {@linkcode SmtpConnection.bdat} and {@linkcode SmtpConnection.burl}. */
-export interface BdatOptions extends CallOptions {
-  /** Whether the message ends with it; default `false`. */
-  readonly last?: boolean;
-}
 
 let sessionOf: (connection: SmtpConnection) => Session;
 
@@ -163,7 +137,7 @@ export class SmtpConnection implements AsyncDisposable {
 
   /** RCPT TO:<`to`> (RFC 5321 section 4.1.1.3). */
   async rcpt(to: string, options?: PathOptions): Promise<Reply> {
-    return await this.#command("RCPT", `TO:${forwardPath(to)}${formatParameters(options?.parameters ?? {})}`, options);
+    return await this.#command("RCPT", `TO:${forwardPath(to)}${parametersOf(options)}`, options);
   }
 
   /** DATA; behind a 354 comes {@linkcode dotStuff} (RFC 5321 section 4.1.1.4). */
@@ -179,7 +153,7 @@ export class SmtpConnection implements AsyncDisposable {
    * `delivery: "unknown"` when the connection was lost after the final dot.
    */
   async dotStuff(body: MessageBody, options: DotStuffOptions = {}): Promise<Reply> {
-    const { lineEndings = "normalize", signal, timeout } = options;
+    const { lineEndings = "normalize", signal, timeout }: DotStuffOptions = own(options);
     const content = prepareBody(body, lineEndings).open({ framing: "data", isEightBitAllowed: true, clock: this.#session.options.clock });
     return await this.#issue({ verb: ".", content, signal, timeout });
   }
@@ -280,7 +254,7 @@ export class SmtpConnection implements AsyncDisposable {
    * {SmtpStateError} TLS stands already, or a reply is owed. {SmtpUnsupportedError} The socket cannot.
    */
   async upgrade(tls?: TlsOptions, options?: Pick<CallOptions, "signal">): Promise<void> {
-    await this.#session.upgrade(tls && checkTlsOptions(tls), options?.signal);
+    await this.#session.upgrade(tls && checkTlsOptions(tls), calling(options).signal);
   }
 
   /**
@@ -290,13 +264,13 @@ export class SmtpConnection implements AsyncDisposable {
   async auth(mechanism: string, initialResponse?: Uint8Array, options?: CallOptions): Promise<Reply> {
     const name = commandLine("AUTH", checkMechanismName(mechanism));
     // An empty initial response is written "=", to be told from none.
-    const response = initialResponse === undefined ? "" : ` ${encodeBase64(initialResponse) || "="}`;
+    const response = initialResponse === undefined ? "" : ` ${encodeBase64(checkSecret("initialResponse", initialResponse)) || "="}`;
     return await this.#secret("AUTH", name + response, response === "" ? name : `${name} ***`, options);
   }
 
   /** The answer to a 334, in octets (RFC 4954 section 4). */
   async authRespond(response: Uint8Array, options?: CallOptions): Promise<Reply> {
-    return await this.#respond(encodeBase64(response), options);
+    return await this.#respond(encodeBase64(checkSecret("response", response)), options);
   }
 
   /** Answers a 334 with `*`: the client gives the exchange up (RFC 4954 section 4). */
@@ -309,17 +283,17 @@ export class SmtpConnection implements AsyncDisposable {
     const line = commandLine(verb, args);
     const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
-    return await this.#withUrl({ verb: known, line, ...options });
+    return await this.#withUrl({ verb: known, line, ...calling(options) });
   }
 
   /** Writes octets as they are. They pass no check; replies to them are read with {@linkcode receive}. Resolves when the socket has taken them. */
   async sendRaw(octets: Uint8Array, options?: Pick<CallOptions, "signal">): Promise<void> {
-    await this.#session.issue({ verb: "raw", payload: [checkOctets("octets", octets)], isAnswered: false, ...options });
+    await this.#session.issue({ verb: "raw", payload: [checkOctets("octets", octets)], isAnswered: false, signal: calling(options).signal });
   }
 
   /** Waits for one reply that no verb of this class asked for. */
   async receive(options?: CallOptions): Promise<Reply> {
-    return await this.#issue({ verb: "receive", ...options });
+    return await this.#issue({ verb: "receive", ...calling(options) });
   }
 
   /** Takes `extensions` for what the server offers, for one that says it in no EHLO: `["PIPELINING", "SIZE 1000000"]`. */
@@ -359,7 +333,7 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   async #from(verb: string, from: string, options: PathOptions | undefined): Promise<Reply> {
-    return await this.#command(verb, `FROM:${reversePath(from)}${formatParameters(options?.parameters ?? {})}`, options);
+    return await this.#command(verb, `FROM:${reversePath(from)}${parametersOf(options)}`, options);
   }
 
   async #respond(text: string, options: CallOptions | undefined): Promise<Reply> {
@@ -369,7 +343,7 @@ export class SmtpConnection implements AsyncDisposable {
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
     checkLine(line, label);
     this.#secrets.hear(line);
-    return await this.#issue({ verb, label, secrets: this.#secrets, line, ...options });
+    return await this.#issue({ verb, label, secrets: this.#secrets, line, ...calling(options) });
   }
 
   /** A line that may have a URL in it: whoever learns the token behind its URLAUTH may fetch what it names. */
@@ -380,9 +354,9 @@ export class SmtpConnection implements AsyncDisposable {
     return await this.#issue({ ...command, line, label: line.replace(token, "***"), secrets: this.#secrets });
   }
 
-  async #command(verb: string, args: string, options: CallOptions = {}): Promise<Reply> {
+  async #command(verb: string, args: string, options: CallOptions | undefined): Promise<Reply> {
     const line = commandLine(verb, args);
-    return await this.#issue({ verb, line: checkLine(line), signal: options.signal, timeout: options.timeout });
+    return await this.#issue({ verb, line: checkLine(line), ...calling(options) });
   }
 
   async #issue(command: Command): Promise<Reply> {
@@ -391,6 +365,12 @@ export class SmtpConnection implements AsyncDisposable {
     if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
     return reply;
   }
+}
+
+/** @throws {TypeError} When `octets` are none. They are not in the message. */
+function checkSecret(name: string, octets: Uint8Array): Uint8Array {
+  if (octets instanceof Uint8Array) return octets;
+  throw new TypeError(`Cannot use ${name} in AUTH as it must be a Uint8Array: current value is not shown`);
 }
 
 /** The session behind `connection`, for the high level, which speaks on the same one. */

@@ -8,10 +8,9 @@ import type { MessageExtension, Offer } from "./extensions/extension.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
 import type { Command } from "./session/task.ts";
-import { checkLine, type EsmtpParameters, formatParameters } from "./wire/command.ts";
+import { checkLine, entriesOf, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
-import { quoted } from "./wire/text.ts";
 
 /** One RCPT. */
 export interface PlannedRecipient {
@@ -133,8 +132,7 @@ function formatOwn({ SIZE, BODY, SMTPUTF8 }: OwnParameters): string {
  */
 function merged(parameters: readonly (EsmtpParameters | undefined)[]): EsmtpParameters {
   return Object.fromEntries(parameters.flatMap((some) => {
-    if (some === undefined || (typeof some === "object" && some !== null && !(some instanceof Promise))) return Object.entries(some ?? {});
-    throw new TypeError(`Cannot use what an extension gives as parameters as it must be an object: current value is ${quoted(some)}`);
+    return some === undefined ? [] : entriesOf("what an extension gives", some);
   }));
 }
 

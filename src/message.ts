@@ -111,18 +111,32 @@ export function prepareMessage(message: Message): PreparedMessage {
   };
 }
 
+/**
+ * `message` as it is now, its content apart, for one that has to wait: its owner may use the object again for the next one.
+ *
+ * @throws {TypeError} When it is no object.
+ */
+export function snapshot(message: Message): Message {
+  const given: Message = own(message);
+  const { to } = given;
+  if (!Array.isArray(to)) return given;
+  return own({ ...given, to: [...to].map((one: string | Recipient) => typeof one === "object" && one !== null ? own(one) : one) });
+}
+
 const TRANSFERS: readonly Transfer[] = ["auto", "data", "bdat"];
 
 /** What a message without extensions has of them; one list for all. */
 const NONE: readonly MessageExtension[] = [];
 
 function prepareRecipient(recipient: string | Recipient): PreparedRecipient {
-  const { address, extensions = NONE }: Recipient = typeof recipient === "string" ? { address: recipient } : own(recipient);
+  if (typeof recipient === "string") return { address: recipient, path: forwardPath(recipient), extensions: NONE };
+  const { address, extensions = NONE }: Recipient = own(recipient);
   return { address, path: forwardPath(address), extensions: checkExtensions(extensions) };
 }
 
 function checkExtensions(extensions: readonly MessageExtension[]): readonly MessageExtension[] {
   if (extensions === NONE) return NONE;
-  if (Array.isArray(extensions) && extensions.every((extension) => typeof extension?.keyword === "string")) return [...extensions];
+  const list: readonly MessageExtension[] = Array.isArray(extensions) ? [...extensions] : [];
+  if (Array.isArray(extensions) && list.every((extension) => typeof extension?.keyword === "string")) return list;
   throw new TypeError("Cannot use extensions as it must be a list of objects with a keyword");
 }

@@ -2,6 +2,7 @@
 import { checkCredentials, checkTokenCredentials } from "./sasl/credentials.ts";
 import type { Credentials, SaslMechanism, TokenCredentials } from "./sasl/mechanism.ts";
 import { type Clock, systemClock } from "./session/clock.ts";
+import { checkSignal } from "./session/signal.ts";
 import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
 import type { Trace } from "./session/trace.ts";
 import { createDialer } from "./transport/dial.ts";
@@ -115,7 +116,7 @@ export function resolveOptions(options: ConnectOptions): Settings {
     tlsOptions: checkTlsOptions(given.tlsOptions ?? {}),
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
-    signal: given.signal === undefined ? undefined : checkSignal(given.signal),
+    signal: checkedSignal(given.signal),
     trace: given.trace === undefined ? undefined : checkFunction("trace", given.trace),
     dial: given.dial === undefined ? createDialer() : checkFunction("dial", given.dial),
     socket: given.socket === undefined ? undefined : checkSocket(given.socket),
@@ -134,8 +135,11 @@ export function resolveOptions(options: ConnectOptions): Settings {
  * @throws {TypeError} When it is no such URL. The URL is not in the message, since it may hold a password.
  */
 export function optionsOfUrl(url: string | URL): ConnectOptions {
-  if (!URL.canParse(String(url))) throw badUrl("a URL");
-  const { protocol: scheme, username, password, hostname, port, pathname, search, hash } = new URL(url);
+  const text = String(url);
+  // The URL parser takes out line ends and the like without a word: what is left names another host, or another password.
+  if (hasForbidden(text) || text.trim() !== text) throw badUrl("without spaces around it and without control characters");
+  if (!URL.canParse(text)) throw badUrl("a URL");
+  const { protocol: scheme, username, password, hostname, port, pathname, search, hash } = new URL(text);
   if (scheme === "lmtp+unix:") {
     if (hostname !== "" || username !== "" || pathname.length < 2 || search !== "" || hash !== "") throw badUrl("lmtp+unix:// and a path");
     return { protocol: "lmtp", path: decoded(pathname) };
@@ -249,11 +253,6 @@ function checkFunction<T>(name: string, value: T): T {
   throw wrong(name, "a function", value);
 }
 
-function checkSignal(signal: AbortSignal): AbortSignal {
-  if (signal instanceof AbortSignal) return signal;
-  throw wrong("signal", "an AbortSignal", signal);
-}
-
 /** By what is used of it, since anything of that shape will do. */
 function checkSocket(socket: Socket): Socket {
   const { readable, writable, close }: Partial<Socket> = Object(socket);
@@ -274,6 +273,11 @@ function checkHostname(hostname: string | undefined): string {
     throw wrong("hostname", "the name or IP address of a host, without brackets", shown);
   }
   return hostname;
+}
+
+function checkedSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  checkSignal(signal);
+  return signal;
 }
 
 function checkPort(port: number): number {

@@ -1,6 +1,6 @@
 /** Several connections to one server, shared by all who send. */
 import type { SignalOptions } from "./client.ts";
-import type { Message } from "./message.ts";
+import { type Message, snapshot } from "./message.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { Dispatcher } from "./pool/dispatcher.ts";
@@ -8,6 +8,7 @@ import { type PoolOptions, type PoolSettings, resolvePoolOptions } from "./pool/
 import type { PoolStats } from "./pool/stats.ts";
 import { type Messages, sendInOrder } from "./send_all.ts";
 import type { SendResult } from "./transaction.ts";
+import { own } from "./wire/own.ts";
 
 /** Options of {@linkcode SmtpPool.send}. */
 export interface PoolSendOptions extends SignalOptions {
@@ -66,7 +67,10 @@ export class SmtpPool implements AsyncDisposable {
    * no connection, or it was lost: `delivery` says whether the message may have arrived. What `connect` and `SmtpClient.send` throw besides.
    */
   send(message: Message, options: PoolSendOptions = {}): Promise<SendResult> {
-    return this.#add(message, options.key, options.signal, undefined);
+    return new Promise((resolve) => {
+      const { key, signal }: PoolSendOptions = own(options);
+      resolve(this.#add(message, key, signal, undefined));
+    });
   }
 
   /**
@@ -89,7 +93,7 @@ export class SmtpPool implements AsyncDisposable {
    * ```
    */
   sendAll(messages: Messages, options: PoolSendAllOptions = {}): AsyncGenerator<SendOutcome, void, undefined> {
-    const { signal, key } = options;
+    const { signal, key }: PoolSendAllOptions = own(options);
     const { maxConnections, window } = this.#settings;
     const send = (message: Message, withdrawn: AbortSignal): Promise<SendResult> => {
       try {
@@ -123,8 +127,9 @@ export class SmtpPool implements AsyncDisposable {
     await this.drain();
   }
 
-  #add(message: Message, key: string | undefined, signal: AbortSignal | undefined, withdrawn: AbortSignal | undefined): Promise<SendResult> {
+  #add(given: Message, key: string | undefined, signal: AbortSignal | undefined, withdrawn: AbortSignal | undefined): Promise<SendResult> {
     return new Promise((resolve, reject) => {
+      const message = snapshot(given);
       const job = { message, key, signal, withdrawn, resolve, reject, place: undefined, after: undefined, due: 0 };
       // What `sendAll` has waiting is bounded by how far it reads ahead.
       this.#dispatcher.add(job, withdrawn === undefined);

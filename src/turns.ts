@@ -1,5 +1,6 @@
 import { SmtpConnectionError, type SmtpErrorFacts } from "./errors.ts";
 import { Queue } from "./session/queue.ts";
+import { checkSignal } from "./session/signal.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** How a turn is asked for. */
@@ -46,10 +47,11 @@ export class Turns {
   /**
    * Runs `task` when its turn has come, in the very tick in which it has.
    *
-   * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then.
+   * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then. {TypeError} The signal is none.
    */
   take<T>(task: (turn: Turn) => Promise<T>, options: TurnOptions = NO_OPTIONS): Promise<T> {
     const { signal, withdrawn } = options;
+    checkSignal(signal);
     const given = signal?.aborted ? signal : withdrawn;
     if (given?.aborted) return Promise.reject(abortedBefore(given));
     const turn = new Turn(this, ++this.#asked, options);

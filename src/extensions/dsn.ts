@@ -68,10 +68,12 @@ function envelopeIdOf(id: string): string {
 
 function eventsOf(notify: readonly NotifyEvent[] | "never"): string {
   if (notify === "never") return "NEVER";
-  if (!Array.isArray(notify) || notify.length === 0 || !notify.every((event) => EVENTS.includes(event))) {
+  // A copy has no holes, and does not change.
+  const events: readonly NotifyEvent[] = Array.isArray(notify) ? [...notify] : [];
+  if (events.length === 0 || !events.every((event) => EVENTS.includes(event))) {
     throw wrong("notify", `"never" or a list of ${EVENTS.join(", ")}`, notify);
   }
-  return [...new Set(notify)].join(",").toUpperCase();
+  return [...new Set(events)].join(",").toUpperCase();
 }
 
 /** An original recipient in its two parts. */

@@ -39,7 +39,7 @@ export function futureRelease(options: FutureReleaseOptions): MessageExtension {
     keyword: "FUTURERELEASE",
     mail: ({ extensions }) => {
       const latest = extensions.get("FUTURERELEASE")?.[1] ?? "";
-      if (Date.parse(latest) < given.until.getTime()) throw tooLong(`until ${latest} at the latest, not ${until}`);
+      if (Date.parse(latest) < Date.parse(until)) throw tooLong(`until ${latest} at the latest, not ${until}`);
       return { HOLDUNTIL: until };
     },
   };

@@ -1,3 +1,4 @@
+import { quoted } from "../wire/text.ts";
 import type { MessageExtension } from "./extension.ts";
 import { timestamp } from "./timestamp.ts";
 
@@ -20,7 +21,7 @@ import { timestamp } from "./timestamp.ts";
  */
 export function rrvs(since: Date, unsupported: "continue" | "reject" = "continue"): MessageExtension {
   if (unsupported !== "continue" && unsupported !== "reject") {
-    throw new TypeError(`Cannot use unsupported for RRVS as it must be "continue" or "reject": current value is ${unsupported}`);
+    throw new TypeError(`Cannot use unsupported for RRVS as it must be "continue" or "reject": current value is ${quoted(unsupported)}`);
   }
   const value = `${timestamp("since for RRVS", since)};${unsupported === "continue" ? "C" : "R"}`;
   return { keyword: "RRVS", rcpt: () => ({ RRVS: value }) };

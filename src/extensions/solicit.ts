@@ -19,10 +19,13 @@ const SOLICITATION_CLASS = /^[A-Za-z][A-Za-z0-9.-]*(?::[\w.-]+)?$/;
  * ```
  */
 export function solicit(classes: readonly string[]): MessageExtension {
-  if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === "string" && SOLICITATION_CLASS.test(name))) {
+  // A copy has no holes, and does not change.
+  const names = Array.isArray(classes) ? [...classes] : [];
+  if (names.length === 0 || !names.every((name) => typeof name === "string" && SOLICITATION_CLASS.test(name))) {
     throw new TypeError(
       `Cannot use classes for SOLICIT as it must be a list of names like net.example:ADV: current value is ${quoted(classes)}`,
     );
   }
-  return { keyword: "NO-SOLICITING", mail: () => ({ SOLICIT: classes.join(",") }) };
+  const value = names.join(",");
+  return { keyword: "NO-SOLICITING", mail: () => ({ SOLICIT: value }) };
 }

@@ -2,13 +2,14 @@
  * A session: the pipeline, the table's state, and what the server can do. Every command goes through {@linkcode Session.issue}, which judges it by
  * the table, hands it to the pipeline, and moves the state by its reply before anybody else sees that reply.
  */
-import { type Delivery, SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpStateError } from "../errors.ts";
+import { type Delivery, SmtpBodyError, SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpStateError } from "../errors.ts";
 import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { aborted } from "./failures.ts";
+import { checkSignal } from "./signal.ts";
 import { Pipeline } from "./pipeline.ts";
 import { after, hoped, type Rule, ruleOf, type SessionState } from "./state.ts";
 import { type Command, Issued, type Task, type TaskOwner } from "./task.ts";
@@ -138,6 +139,7 @@ export class Session implements TaskOwner {
     const found = this.#predict();
     try {
       if (!isOwed) this.assertLegal(verb, task.label);
+      checkSignal(signal);
       if (signal?.aborted) throw aborted(signal.reason)(task.facts);
     } catch (error) {
       return task.fail(error);
@@ -158,6 +160,7 @@ export class Session implements TaskOwner {
   /** See {@linkcode TaskOwner}. */
   verdict(task: Task): "skip" | SmtpError | undefined {
     if (task.mayBeSkipped()) return "skip";
+    if (task.hasShrunk) return new SmtpBodyError(`The octets of ${task.label} are gone`, task.facts);
     const { verb, rule, label } = task;
     const mustFit = MUST_FIT.has(verb) || (this.#state === "data" && !this.#pipeline.isAwaiting);
     return mustFit && !rule.legal.includes(this.#state) ? illegal(verb, label, this.#state) : undefined;

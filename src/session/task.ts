@@ -1,4 +1,5 @@
 import type { Delivery, SmtpError, SmtpErrorFacts } from "../errors.ts";
+import { lengthOf } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Secrets } from "../wire/secrets.ts";
 import { type Rule, ruleOf } from "./state.ts";
@@ -63,6 +64,8 @@ export class Task {
   readonly rule: Rule;
   readonly line: string | undefined;
   readonly payload: readonly Uint8Array[] | undefined;
+  /** Octets of the payload when it was asked. */
+  readonly #octets: number;
   readonly content: Content | undefined;
   /** The command in logs and errors, redacted. */
   readonly label: string;
@@ -79,20 +82,23 @@ export class Task {
   isQueued = false;
 
   constructor(question: Question, signal: AbortSignal | undefined) {
-    const { verb, line } = question;
+    const { verb } = question;
     const rule = ruleOf(verb);
+    const line = ownOf(question, "line");
+    const payload = ownOf(question, "payload");
     this.verb = verb;
     this.rule = rule;
     this.line = line;
-    this.payload = question.payload;
-    this.content = question.content;
-    this.label = question.label ?? line ?? verb;
-    this.secrets = question.secrets;
-    this.isAnswered = question.isAnswered ?? true;
-    this.isFollowable = question.isFollowable ?? rule.followable ?? false;
-    this.isOwed = question.isOwed ?? false;
+    this.payload = payload;
+    this.#octets = payload === undefined ? 0 : lengthOf(payload);
+    this.content = ownOf(question, "content");
+    this.label = ownOf(question, "label") ?? line ?? verb;
+    this.secrets = ownOf(question, "secrets");
+    this.isAnswered = ownOf(question, "isAnswered") ?? true;
+    this.isFollowable = ownOf(question, "isFollowable") ?? rule.followable ?? false;
+    this.isOwed = ownOf(question, "isOwed") ?? false;
     this.signal = signal;
-    this.timeout = question.timeout ?? 0;
+    this.timeout = ownOf(question, "timeout") ?? 0;
   }
 
   /** Asked right before it is written: `true` takes it out of the queue, settled with `undefined`. */
@@ -113,6 +119,11 @@ export class Task {
 
   /** There will be no reply. */
   fail(_error: unknown): void {}
+
+  /** Whether its payload is shorter than it was: the buffer was handed on, and what was announced would never come. */
+  get hasShrunk(): boolean {
+    return this.payload !== undefined && lengthOf(this.payload) !== this.#octets;
+  }
 
   /** Whether it only waits for a reply. */
   get isReceipt(): boolean {
@@ -137,6 +148,11 @@ export class Task {
   }
 }
 
+/** The own member `key` of `question`: what somebody has put into the prototype of all objects is nobody's question. */
+function ownOf<Q extends Question, K extends keyof Q>(question: Q, key: K): Q[K] | undefined {
+  return Object.hasOwn(question, key) ? question[key] : undefined;
+}
+
 /** A command with a promise for its reply. */
 export class Issued extends Task {
   readonly #command: Command;
@@ -144,22 +160,22 @@ export class Issued extends Task {
   readonly #reject: (error: unknown) => void;
 
   constructor(command: Command, resolve: (reply: Reply | undefined) => void, reject: (error: unknown) => void) {
-    super(command, command.signal);
+    super(command, ownOf(command, "signal"));
     this.#command = command;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   override mayBeSkipped(): boolean {
-    return this.#command.mayBeSkipped?.() ?? false;
+    return ownOf(this.#command, "mayBeSkipped")?.() ?? false;
   }
 
   override about(delivery: Delivery): About | undefined {
-    return this.#command.about?.(delivery);
+    return ownOf(this.#command, "about")?.(delivery);
   }
 
   override onReply(reply: Reply, delivery: Delivery): void {
-    this.#command.onReply?.(reply, delivery);
+    ownOf(this.#command, "onReply")?.(reply, delivery);
   }
 
   override settle(reply: Reply | undefined): void {

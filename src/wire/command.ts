@@ -48,6 +48,7 @@ export function commandLine(verb: string, args: string = ""): string {
   if (typeof verb !== "string" || !VERB.test(verb)) {
     throw new TypeError(`Cannot use verb as a command as it must be letters, digits and hyphens: current value is ${quoted(verb)}`);
   }
+  if (typeof args !== "string") throw badParameter(verb, "text", args);
   return args === "" ? verb : `${verb} ${args}`;
 }
 
@@ -59,7 +60,7 @@ export function commandLine(verb: string, args: string = ""): string {
 export function formatParameters(parameters: EsmtpParameters): string {
   let text = "";
   // Own keys only: an inherited or polluted one is nobody's wish.
-  for (const [keyword, value] of Object.entries(parameters)) {
+  for (const [keyword, value] of entriesOf("parameters", parameters)) {
     if (!KEYWORD.test(keyword)) throw badParameter("keyword", "letters, digits and hyphens", keyword);
     if (value === undefined || value === false) continue;
     if (value === true) text += ` ${keyword}`;
@@ -76,13 +77,25 @@ export function formatParameters(parameters: EsmtpParameters): string {
  * @throws {TypeError} When a name is not of the grammar, or a value is no text.
  */
 export function formatAttributes(attributes: Readonly<Record<string, string>>): string {
-  const words = Object.entries(attributes).map(([name, value]) => {
+  const words = entriesOf("attributes", attributes).map(([name, value]) => {
     if (!KEYWORD.test(name)) throw badParameter("attribute", "letters, digits and hyphens", name);
     if (typeof value !== "string" || value === "" || hasForbidden(value)) throw badParameter(name, "text without control characters", value);
     return `${name}=${xtext(value)}`;
   });
   if (words.length === 0) throw badParameter("attributes", "at least one", "none");
   return words.join(" ");
+}
+
+/**
+ * The own members of `members`.
+ *
+ * @throws {TypeError} When it is anything that has its members elsewhere, a list or a map or a promise: they would be no members at all, and a wish
+ * would be lost without a word.
+ */
+export function entriesOf<T>(what: string, members: Readonly<Record<string, T>>): [string, T][] {
+  const isPlain = typeof members === "object" && members !== null && !(Symbol.iterator in members) && !("then" in members);
+  if (isPlain) return Object.entries(members);
+  throw badParameter(what, "an object", members);
 }
 
 function wholeNumber(keyword: string, value: number): string {

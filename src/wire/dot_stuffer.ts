@@ -1,4 +1,6 @@
-import { edited, LineEdits, type LineEndings } from "./line_edits.ts";
+import { checkLineEndings, edited, LineEdits, type LineEndings } from "./line_edits.ts";
+import { checkContent } from "./octets.ts";
+import { own } from "./own.ts";
 
 export type { LineEndings };
 
@@ -29,18 +31,23 @@ export interface DotStufferOptions {
 export class DotStuffer {
   readonly #edits: LineEdits;
 
-  /** A stuffer at the start of a message. */
+  /**
+   * A stuffer at the start of a message.
+   *
+   * @throws {TypeError} When an option is none.
+   */
   constructor(options: DotStufferOptions = {}) {
-    const { lineEndings = "normalize", dots = true } = options;
-    this.#edits = new LineEdits(lineEndings, dots);
+    const { lineEndings = "normalize", dots = true }: DotStufferOptions = own(options);
+    this.#edits = new LineEdits(checkLineEndings(lineEndings), dots);
   }
 
   /**
    * The octets to write for `chunk`; the chunk itself where nothing had to change.
    *
-   * @throws {TypeError} When a CR or an LF stands alone and they are rejected.
+   * @throws {TypeError} When a CR or an LF stands alone and they are rejected, or when `chunk` is no Uint8Array: it would pass unchanged.
    */
   push(chunk: Uint8Array): Uint8Array {
+    checkContent("a chunk", chunk);
     return edited(chunk, this.#edits.push(chunk), (length) => new Uint8Array(length));
   }
 

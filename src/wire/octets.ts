@@ -1,4 +1,5 @@
 /** Octets with a name, and the searches that several readers of octets share. */
+import { quoted } from "./text.ts";
 
 export const LF = 10;
 export const CR = 13;
@@ -10,6 +11,33 @@ export const DOT = 46;
 export function find(octets: Uint8Array, octet: number, from: number): number {
   const index = octets.indexOf(octet, from);
   return index < 0 ? Infinity : index;
+}
+
+/**
+ * `octets`, which are `what` of a message's content.
+ *
+ * @throws {TypeError} When they are no Uint8Array, or one whose octets were handed to somebody else: the message would lack them.
+ */
+export function checkContent(what: string, octets: Uint8Array): Uint8Array {
+  const isOctets = octets instanceof Uint8Array;
+  if (isOctets && (octets.length > 0 || !isGone(octets))) return octets;
+  throw new TypeError(`Cannot use ${what} as content as it must be a Uint8Array: current value is ${isOctets ? "detached" : quoted(octets)}`);
+}
+
+/** Whether there is nothing behind the view any more. Not every runtime has a property that tells, but no method works then. */
+function isGone(octets: Uint8Array): boolean {
+  try {
+    octets.at(0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** `octets` where nobody else can change how many they are, else a copy: of shared memory, or of a buffer that can be resized. */
+export function settledOctets(octets: Uint8Array): Uint8Array {
+  const { buffer } = octets;
+  return buffer instanceof ArrayBuffer && !Reflect.get(buffer, "resizable") ? octets : new Uint8Array(octets);
 }
 
 /** How many octets the parts have together. */

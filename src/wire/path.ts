@@ -107,7 +107,9 @@ export function reversePath(address: string, options: MailboxOptions = {}): stri
  * @throws {TypeError} When `address` is no mailbox. {RangeError} When it is too long.
  */
 export function forwardPath(address: string, options: MailboxOptions = {}): string {
-  if (!isPlain(address) && !/^postmaster$/i.test(address)) parseStrictly(address, options);
+  // What is no text might read as one thing here and as another where it is written.
+  const isPostmaster = typeof address === "string" && /^postmaster$/i.test(address);
+  if (!isPlain(address) && !isPostmaster) parseStrictly(address, options);
   return `<${address}>`;
 }
 
@@ -145,8 +147,9 @@ export function checkClientName(name: string): string {
  * @throws {TypeError} When it is no list of domains.
  */
 export function checkDomains(domains: readonly string[]): string {
-  const isList = Array.isArray(domains) && domains.every((domain) => typeof domain === "string" && !hasNonAscii(domain) && isDomain(domain));
-  if (isList) return domains.join(",");
+  // A copy has no holes, and does not change.
+  const list: readonly unknown[] = Array.isArray(domains) ? [...domains] : [undefined];
+  if (list.every((domain) => typeof domain === "string" && !hasNonAscii(domain) && isDomain(domain))) return list.join(",");
   throw new TypeError(`Cannot use domains in ATRN as it must be a list of domains in ASCII: current value is ${quoted(domains)}`);
 }
 

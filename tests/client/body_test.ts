@@ -257,18 +257,26 @@ Deno.test("SmtpClient does not hold back what a slow source has given", async ()
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("prepareBody hands on a body in memory uncopied where nothing in it has to change, and as a new one where something has", () => {
+Deno.test("prepareBody hands on a large body uncopied where nothing in it has to change, and as a new one where something has", () => {
+  const filling = `${"x".repeat(65_536)}\r\n`;
   const parts = (text: string, framing: "data" | "bdat" | "binary") => {
-    const body = bytes(text);
+    const body = bytes(filling + text);
     const { parts } = prepareBody(body, "normalize", framing === "binary");
     const all = parts!(framing);
     return [all[0] === body, all.map(textOf)];
   };
-  assertEquals(parts("a\r\n.b\r\n", "bdat"), [true, ["a\r\n.b\r\n"]]);
-  assertEquals(parts("a\r\nb", "bdat"), [true, ["a\r\nb", "\r\n"]]);
-  assertEquals(parts("a\nb", "bdat"), [false, ["a\r\nb", "\r\n"]]);
-  assertEquals(parts("a\r\nb", "data"), [true, ["a\r\nb", "\r\n.\r\n"]]);
-  assertEquals(parts("a\r\n.b\r\n", "data"), [false, ["a\r\n..b\r\n", ".\r\n"]]);
-  assertEquals(parts("a\nb", "binary"), [true, ["a\nb"]]);
-  assertEquals(parts("", "bdat"), [false, []]);
+  assertEquals(parts("a\r\n.b\r\n", "bdat"), [true, [`${filling}a\r\n.b\r\n`]]);
+  assertEquals(parts("a\r\nb", "bdat"), [true, [`${filling}a\r\nb`, "\r\n"]]);
+  assertEquals(parts("a\nb", "bdat"), [false, [`${filling}a\r\nb`, "\r\n"]]);
+  assertEquals(parts("a\r\nb", "data"), [true, [`${filling}a\r\nb`, "\r\n.\r\n"]]);
+  assertEquals(parts("a\r\n.b\r\n", "data"), [false, [`${filling}a\r\n..b\r\n`, ".\r\n"]]);
+  assertEquals(parts("a\nb", "binary"), [true, [`${filling}a\nb`]]);
+});
+
+Deno.test("prepareBody copies a small body, and of an empty one there are no parts", () => {
+  const body = bytes("a\r\n");
+  const { parts } = prepareBody(body, "normalize");
+  body.set(bytes("\n.\n"));
+  assertEquals(parts!("bdat").map(textOf), ["a\r\n"]);
+  assertEquals(prepareBody("", "normalize").parts!("bdat"), []);
 });
