@@ -36,11 +36,12 @@ const slow: readonly Fault[] = [
       for (const [what, drip] of Object.entries(drips)) {
         for (const place of PHASES) {
           let waited = () => 0;
+          let dripping = Promise.resolve();
           const { error, result, server, after } = await sessionWith(place, (server, clock) => {
             // A line of the right code, which has no end.
             const begin = drip === "2" ? USUAL[place].slice(0, 4).replace(" ", "-") : "";
             const text = drip.startsWith("250") ? drip.replace("250", USUAL[place].slice(0, 3)) : drip;
-            void (async () => {
+            dripping = (async () => {
               // The greeting is awaited from the moment of dialling.
               await settled();
               const begun = clock.now();
@@ -51,6 +52,7 @@ const slow: readonly Fault[] = [
               }
             })();
           }, { timeouts });
+          await dripping;
           assertEquals([waited(), server.isClosed, after], [DEADLINE, true, []], `${what} at ${place}`);
           if (place === "QUIT") assertEquals(result?.accepted.length, 1);
           else assertEquals([facts(error).kind, facts(error).delivery], ["timeout", place === "." ? "unknown" : "not-sent"], `${what} at ${place}`);
@@ -61,9 +63,11 @@ const slow: readonly Fault[] = [
   {
     name: "F39 Dialling, TLS and the greeting have one budget together",
     run: async () => {
-      const { error } = await sessionWith("greeting", (_, clock) => void settled().then(() => clock.advance(DEADLINE)), {
+      let waiting = Promise.resolve();
+      const { error } = await sessionWith("greeting", (_, clock) => void (waiting = settled().then(() => clock.advance(DEADLINE))), {
         timeouts: { greeting: DEADLINE },
       });
+      await waiting;
       assertEquals([facts(error).kind, facts(error).phase], ["timeout", "greeting"]);
       const { FakeClock } = await import("../../support/fake_clock.ts");
       const clock = new FakeClock();

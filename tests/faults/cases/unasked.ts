@@ -8,8 +8,9 @@ import { everywhere, PHASE_NAMES, PHASES, saying, sessionWith, USUAL } from "../
 import { bytes } from "../../support/splits.ts";
 import type { Fault } from "../fault.ts";
 
+const REFUSAL = "550 no";
 /** What comes though nobody has asked. */
-const EXTRA: readonly string[] = ["250 extra", "250-extra\r\n250 lines", "235 you are in", "354 go", "550 no", "220 mx", "334 more"];
+const EXTRA: readonly string[] = ["250 extra", "250-extra\r\n250 lines", "235 you are in", "354 go", REFUSAL, "220 mx", "334 more"];
 
 const unasked: readonly Fault[] = [
   {
@@ -20,7 +21,11 @@ const unasked: readonly Fault[] = [
           assertEquals(server.isClosed, true, `${extra} at ${place}`);
           if (place === "." || place === "QUIT") {
             assertEquals([error, result?.accepted.length, client?.isClosed], [undefined, 1, true], `${extra} at ${place}`);
-          } else assertEquals([facts(error).kind, facts(error).delivery], ["protocol", "not-sent"], `${extra} at ${place}`);
+          } else {
+            // Behind a 354 a refusal is one of the content that was about to be written: F55 has more of it.
+            const kind = place === "DATA" && extra === REFUSAL ? "refused" : "protocol";
+            assertEquals([facts(error).kind, facts(error).delivery], [kind, "not-sent"], `${extra} at ${place}`);
+          }
           // A command that was in the queue already may have been written; no content and no secret was.
           const behind = server.writes.slice(-1).join("");
           if (place === "DATA") assertEquals(behind.includes("hello") && result !== undefined, false);
@@ -42,6 +47,7 @@ const unasked: readonly Fault[] = [
     run: async () => {
       for (const extra of EXTRA) {
         for (const [state, steps] of Object.entries(STATES)) {
+          if (state === "data" && extra === REFUSAL) continue;
           const server = new ManualServer((text, server) => server.say(`${REPLIES.find(([begin]) => text.startsWith(begin))?.[1] ?? "250 ok"}\r\n`));
           const connection = await SmtpConnection.open(server.options());
           for (const step of steps) await step(connection);
