@@ -32,6 +32,7 @@ import { Secrecy } from "./secrecy.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
 import type { Timeouts } from "./timeouts.ts";
 import { emit, receiveEvent, sendEvents, type Trace, type TraceEvent } from "./trace.ts";
+import { Unclaimed } from "./unclaimed.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
@@ -57,8 +58,7 @@ export class Pipeline {
   #awaiting: Task[] = [];
   /** Written or being written, and owed no reply. */
   #silent: Task[] = [];
-  /** Replies to octets that the caller wrote by hand, until it asks for them. */
-  #unclaimed: Reply[] = [];
+  readonly #unclaimed = new Unclaimed();
   /** Whether such octets were written since the last command, so that replies may come that no task awaits. */
   #isByHand = false;
   /** When the replies came that are told now, by the clock. */
@@ -207,7 +207,7 @@ export class Pipeline {
       else verdict && this.#owner.fail(task, verdict);
       if (verdict !== undefined || this.#claim(task)) continue;
       // Octets that came before the command they would answer: somebody speaks out of turn.
-      const [unclaimed] = this.#unclaimed;
+      const { first: unclaimed } = this.#unclaimed;
       const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#channel.isClean);
       if (task.isAnswered) this.#await(task);
       else this.#silent.push(task);
@@ -224,9 +224,8 @@ export class Pipeline {
 
   /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one. */
   #claim(task: Task): boolean {
-    const [reply] = this.#unclaimed;
-    if (reply === undefined || !task.isReceipt) return false;
-    this.#unclaimed.shift();
+    const reply = task.isReceipt ? this.#unclaimed.shift() : undefined;
+    if (reply === undefined) return false;
     this.#owner.settle(task, reply);
     return true;
   }
@@ -348,7 +347,7 @@ export class Pipeline {
     // The caller's hook may have ended the connection.
     if (this.#failure !== undefined) return;
     if (task === undefined) {
-      if (!this.#isByHand || this.#unclaimed.length === MAX_AWAITED || reply.code === 421) return this.fail(unsolicited(reply));
+      if (!this.#isByHand || this.#unclaimed.isFull || reply.code === 421) return this.fail(unsolicited(reply));
       this.#unclaimed.push(reply);
       return;
     }
