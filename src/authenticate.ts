@@ -28,6 +28,8 @@ import { Secrets } from "./wire/secrets.ts";
 const MAX_AUTH_LINE = 512;
 /** Challenges at most: no mechanism in use needs more than four, and a server may not keep us at it for ever. */
 const MAX_ROUNDS = 8;
+/** Characters of the server's list of mechanisms that an error repeats at the most. */
+const MAX_NAMES = 200;
 /** "Unrecognized authentication type" and "mechanism is too weak": the next mechanism may do (RFC 4954 section 6). */
 const TRY_ANOTHER: readonly number[] = [504, 534];
 
@@ -86,7 +88,8 @@ function candidates({ extensions }: SmtpConnection, auth: Auth, isPrivate: boole
   if (!extensions.has("AUTH")) throw unsupported("The server does not offer AUTH, and credentials were given", "auth");
   const offered = known.filter(({ name }) => extensions.authMechanisms.includes(name));
   if (offered.length > 0) return offered;
-  throw unsupported(`The server offers no mechanism that could be used: it has ${extensions.authMechanisms.join(", ") || "none"}`, "auth");
+  const names = extensions.authMechanisms.join(", ").slice(0, MAX_NAMES) || "none";
+  throw unsupported(`The server offers no mechanism that could be used: it has ${names}`, "auth");
 }
 
 /** How an exchange ended: the server's last word, and what it said of a refusal before. */

@@ -14,6 +14,7 @@
  * | {@linkcode SmtpBodyError} | mend the source of the message: it failed while it was read |
  */
 import type { Reply } from "./wire/reply.ts";
+import { printable } from "./wire/text.ts";
 
 /**
  * What is known of a message when something failed. `"not-sent"`: the server cannot have accepted it, sending it again makes no duplicate.
@@ -148,7 +149,8 @@ export class SmtpError<K extends SmtpErrorKind = SmtpErrorKind> extends Error {
   /** Made by the library; a mechanism or a dialer of your own may make one too. */
   constructor(kind: K, message: string, facts: SmtpErrorFacts) {
     const text = facts.hint === undefined ? message : `${message} (${facts.hint})`;
-    super(text, facts.cause === undefined ? undefined : { cause: facts.cause });
+    // What it is made of may be a server's words, a name in its certificate, or a proxy's (CWE-117).
+    super(printable(text), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.kind = kind;
     this.phase = facts.phase;
     this.delivery = facts.delivery ?? "not-sent";

@@ -31,6 +31,7 @@ import { Queue } from "./queue.ts";
 import { Secrecy } from "./secrecy.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
 import { emit, receiveEvent, sendEvents, type TraceEvent } from "./trace.ts";
+import { Unclaimed } from "./unclaimed.ts";
 
 /** Replies owed at most: beyond that, a server whose own buffers are full would wait for us to read while we wait for it. */
 export const MAX_AWAITED = 256;
@@ -49,8 +50,7 @@ export class Pipeline {
   #awaiting: Task[] = [];
   /** Written or being written, and owed no reply. */
   #silent: Task[] = [];
-  /** Replies to octets that the caller wrote by hand, until it asks for them. */
-  #unclaimed: Reply[] = [];
+  readonly #unclaimed = new Unclaimed();
   /** Whether such octets were written since the last command, so that replies may come that no task awaits. */
   #isByHand = false;
   /** When the replies came that are told now, by the clock. */
@@ -197,7 +197,7 @@ export class Pipeline {
       else verdict && this.#owner.fail(task, verdict);
       if (verdict !== undefined || this.#claim(task)) continue;
       // Octets that came before the command they would answer: somebody speaks out of turn.
-      const [unclaimed] = this.#unclaimed;
+      const { first: unclaimed } = this.#unclaimed;
       const isEarly = unclaimed !== undefined || (this.#awaiting.length === 0 && !this.#channel.isClean);
       if (task.isAnswered) this.#await(task);
       else this.#silent.push(task);
@@ -214,10 +214,10 @@ export class Pipeline {
 
   /** Gives `task` a reply that came before it was asked for, if it waits for one and there is one; content is refused by it, and not begun. */
   #claim(task: Task): boolean {
-    const [reply] = this.#unclaimed;
-    const isRefused = task.verb === "." && (reply?.isTransient || reply?.isPermanent);
-    if (reply === undefined || !(task.isReceipt || isRefused)) return false;
-    this.#unclaimed.shift();
+    const first = this.#unclaimed.first;
+    const isRefused = task.verb === "." && (first?.isTransient || first?.isPermanent);
+    const reply = task.isReceipt || isRefused ? this.#unclaimed.shift() : undefined;
+    if (reply === undefined) return false;
     this.#owner.settle(task, reply);
     if (isRefused) this.fail((facts) => disconnected({ ...facts, reply }));
     return true;
@@ -342,8 +342,8 @@ export class Pipeline {
     if (this.#failure !== undefined) return;
     if (task === undefined) {
       // It may come in one read with the 354, before anybody could ask for it.
-      const isRefusal = this.#owner.isContentDue && (reply.isTransient || reply.isPermanent) && this.#unclaimed.length === 0;
-      const isByHand = this.#isByHand && this.#unclaimed.length < MAX_AWAITED && reply.code !== 421;
+      const isRefusal = this.#owner.isContentDue && (reply.isTransient || reply.isPermanent) && this.#unclaimed.first === undefined;
+      const isByHand = this.#isByHand && !this.#unclaimed.isFull && reply.code !== 421;
       if (!isRefusal && !isByHand) return this.fail(unsolicited(reply));
       this.#unclaimed.push(reply);
       return;

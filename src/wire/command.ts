@@ -46,7 +46,9 @@ export function checkLine(line: string, shown: string = line): string {
  */
 export function commandLine(verb: string, args: string = ""): string {
   if (typeof verb !== "string" || !VERB.test(verb)) {
-    throw new TypeError(`Cannot use verb as a command as it must be letters, digits and hyphens: current value is ${quoted(verb)}`);
+    // Behind a space it is what should have been an argument, and may be a secret.
+    const shown = typeof verb === "string" ? verb.replace(/\s.*/s, " ***") : verb;
+    throw new TypeError(`Cannot use verb as a command as it must be letters, digits and hyphens: current value is ${quoted(shown)}`);
   }
   if (typeof args !== "string") throw badParameter(verb, "text", args);
   return args === "" ? verb : `${verb} ${args}`;

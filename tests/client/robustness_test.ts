@@ -222,6 +222,8 @@ Deno.test("SmtpConnection shows no AUTH line in an error, whichever way it is gi
   const errors = [
     await assertRejects(() => connection.command("AUTH", `PLAIN ${secret}\n`), TypeError),
     await assertRejects(() => connection.command("auth", `PLAIN ${secret}\n`), TypeError),
+    await assertRejects(() => connection.command(`AUTH PLAIN ${secret}`), TypeError),
+    await assertRejects(() => connection.command(`AUTH\tPLAIN`, secret), TypeError),
     await assertRejects(() => connection.auth("PLAIN\n", bytes("\0alice\0s3cret")), TypeError),
   ];
   for (const error of errors) assertEquals(error.message.includes(secret), false, error.message);

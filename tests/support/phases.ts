@@ -50,14 +50,15 @@ export interface Ending {
   readonly after: readonly string[];
 }
 
-/** What a server does at its place instead of what it usually says. */
-export type Deviation = (server: ManualServer, clock: FakeClock) => void;
+/** What a server does at its place instead of what it usually says; the session is not over before it is. */
+export type Deviation = (server: ManualServer, clock: FakeClock) => void | Promise<void>;
 
 /** A session in lockstep, one message long, in which the server does `deviation` at `place`, and what it usually says everywhere else. */
 export async function sessionWith(place: Phase, deviation: Deviation, more: ConnectOptions = {}): Promise<Ending> {
   const clock = new FakeClock();
   let at = 0;
   let reached: number | undefined;
+  let deviating: Promise<void> | undefined;
   const server = new ManualServer((text, server) => {
     // A message is written behind its 354, in one write or in two.
     if (PHASES[at] === "." && !text.endsWith("\r\n.\r\n")) return;
@@ -68,7 +69,7 @@ export async function sessionWith(place: Phase, deviation: Deviation, more: Conn
     if (phase === undefined) return;
     if (phase !== place) return server.say(`${USUAL[phase]}\r\n`);
     reached = server.writes.length;
-    deviation(server, clock);
+    deviating = Promise.resolve(deviation(server, clock));
   };
   answer(server);
   let result: SendResult | undefined;
@@ -83,6 +84,7 @@ export async function sessionWith(place: Phase, deviation: Deviation, more: Conn
   } catch (failure) {
     error = failure;
   }
+  await deviating;
   await settled();
   return { error, result, client, server, after: server.writes.slice(reached ?? 0) };
 }

@@ -249,6 +249,43 @@ const failures: readonly Fault[] = [
       connection.close();
     },
   },
+  {
+    name: "F34 A session is logged in once: a second AUTH says nothing, until XCLIENT has begun it anew",
+    run: async () => {
+      const server = new ScriptedServer(`
+        ${offering("AUTH X-ONE")}
+        C: AUTH X-ONE
+        S: 235 ok
+        C: RSET
+        S: 250 ok
+        C: EHLO client.test
+        S: 250-mx
+        S: 250-XCLIENT NAME
+        S: 250 AUTH X-ONE
+        C: XCLIENT NAME=x.test
+        S: 220 mx
+        C: EHLO client.test
+        S: 250-mx
+        S: 250 AUTH X-ONE
+        C: AUTH X-ONE
+        S: 235 ok
+        S: {silence}`);
+      const connection = await openTo(server);
+      await connection.ehlo("client.test");
+      await connection.auth("X-ONE");
+      for (const step of [() => connection.rset(), () => connection.ehlo("client.test")]) {
+        await step();
+        assertEquals([connection.isAuthenticated, facts(await rejection(connection.auth("X-ONE"))).kind], [true, "state"]);
+        assertEquals(facts(await rejection(connection.command("AUTH", "X-ONE"))).kind, "state");
+      }
+      await connection.xclient({ NAME: "x.test" });
+      await connection.ehlo("client.test");
+      assertEquals([connection.isAuthenticated, (await connection.auth("X-ONE")).code], [false, 235]);
+      connection.close();
+      await settled();
+      server.check();
+    },
+  },
 ];
 
 const encodings: readonly Fault[] = [
@@ -295,10 +332,24 @@ const encodings: readonly Fault[] = [
         `220 ${nasty}\r\n`,
       );
       const refused = await rejection(connect(refusing.options({ trace: (event) => events.push(event) })));
+      const offering = new ManualServer((text, server) =>
+        server.say(text.startsWith("QUIT") ? "221 bye\r\n" : `250-mx\r\n250 AUTH ${nasty} ${"X".repeat(10_000)}\r\n`)
+      );
+      const unknown = await rejection(connect(offering.options({ auth, allowCleartextAuth: true })));
+      assert(String(unknown).length < 500);
+      const socket = new ManualServer(() => {}).socket;
+      const untrusted = await rejection(
+        connect({
+          ...offering.options({ tls: "starttls" }),
+          socket: { ...socket, startTls: () => Promise.reject(new Error(nasty)) },
+          tls: "implicit",
+        }),
+      );
+      const unreached = await rejection(connect(offering.options({ dial: () => Promise.reject(new Error(nasty)) })));
       const talking = new ManualServer((_, server) => server.say(`${nasty}\r\n`));
       const nonsense = await rejection(connect(talking.options({ trace: (event) => events.push(event) })));
       const texts = events.flatMap((event) => event.type === "receive" ? event.lines : event.type === "close" ? event.reason : []);
-      for (const text of [...texts, ...[mixed, refused, nonsense].map(String)]) {
+      for (const text of [...texts, ...[mixed, refused, nonsense, unknown, untrusted, unreached].map(String)]) {
         // deno-lint-ignore no-control-regex -- they are what must not be there
         assertEquals(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text), false, JSON.stringify(text));
       }

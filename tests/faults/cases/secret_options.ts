@@ -182,6 +182,30 @@ async function throughProxy(
 
 const elsewhere: readonly Fault[] = [
   {
+    name: "F38 What would begin another line of a request to a proxy is refused before anything is dialled",
+    run: async () => {
+      let dialled = 0;
+      const dial = () => Promise.reject(new Error(`dialled ${++dialled}`));
+      const proxy = { hostname: "proxy.test", port: 3128, dial };
+      for (const end of ["\r\n", "\n", "\r", "\0", "\u010a", " "]) {
+        const hostname = `x.test:25 HTTP/1.1${end}Host: evil`;
+        for (const through of [httpConnect(proxy), socks5(proxy)]) {
+          assertInstanceOf(await rejection(connect({ hostname, dial: through })), TypeError);
+          // Around the checks of connect, as another dialer may call it.
+          const { signal } = new AbortController();
+          assertInstanceOf(await refusalOf(through, { hostname, port: 25, secureTransport: "off", tls: {}, signal }), TypeError);
+        }
+        for (const more of [{ headers: { "X-A": `1${end}X-Evil: 1${end}` } }, { headers: { [`X-A${end}`]: "1" } }]) {
+          assertInstanceOf(await refusalOf(httpConnect, { ...proxy, ...more }), TypeError);
+        }
+      }
+      for (const username of ["a\r\nb", "a:b", "a\0b"]) {
+        assertInstanceOf(await refusalOf(httpConnect, { ...proxy, username, password: "x" }), TypeError);
+      }
+      assertEquals(dialled, 0);
+    },
+  },
+  {
     name: "F36 No secret of a proxy is in an error, whatever the proxy repeats",
     run: async () => {
       const ways = [
