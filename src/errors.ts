@@ -253,7 +253,8 @@ export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | 
 }
 
 /**
- * The handshake failed (`tls`), or what was asked needs TLS and there is none (`insecure`).
+ * The handshake failed (`tls`), or what was asked needs TLS and there is none (`insecure`). It is `transient` where the connection was lost in the
+ * handshake, which a network can do as well as a server, and the runtime tells that from a certificate that is not trusted (Workers do not).
  *
  * Source: RFC 3207 section 4, RFC 8314 section 3.
  *

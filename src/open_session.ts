@@ -79,7 +79,9 @@ function dialOptions(settings: Settings, signal: AbortSignal): DialOptions {
 
 function connectError(cause: unknown, what: string, { tls, port }: Settings): unknown {
   const hint = tls === "implicit" && port !== 465 ? `port ${port} may speak STARTTLS, and implicit TLS was asked for` : undefined;
-  if (cause instanceof SmtpSecurityError && hint !== undefined) return new SmtpSecurityError(cause.kind, cause.message, { ...CONNECT, hint, cause });
+  if (cause instanceof SmtpSecurityError && hint !== undefined) {
+    return new SmtpSecurityError(cause.kind, cause.message, { ...CONNECT, hint, transient: cause.transient, cause });
+  }
   if (cause instanceof SmtpError || cause instanceof TypeError || cause instanceof RangeError) return cause;
   return new SmtpConnectionError("connect", `${what} failed: ${messageOf(cause)}`, { ...CONNECT, hint, cause });
 }

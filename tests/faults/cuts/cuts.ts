@@ -10,10 +10,10 @@ export const OF_CLIENT: readonly Ending[] = ["close", "reset", "refuse", "stall"
 export const BESIDES: readonly Ending[] = ["abort"];
 
 /** Octets on either side of a border that are all tried where others are not. */
-const NEAR = 12;
+const NEAR = 8;
 /** Of the octets elsewhere one in so many; and of those in the middle of a long content. */
-const SHARE = 7;
-const LONG_SHARE = 19_997;
+const SHARE = 11;
+const LONG_SHARE = 49_999;
 /** Octets of what counts as long. */
 const LONG = 4_096;
 /** Where a long content may leave in several writes. */

@@ -87,6 +87,8 @@ export function waitOf(script: Script, point: Point, by: Ending): number {
   // A content of several writes is waited for write by write, until the socket has taken the last.
   const isTaken = by === "block" ? head.octets.length <= LONGEST_WRITE : head.end <= point.handed;
   if (head.endsMessage) return isTaken ? 10 * MINUTE : BLOCK_WAIT;
+  // A QUIT that rides behind a message is nobody's concern.
+  if (head.verb === "QUIT" && script.units.at(-2)!.flightEnd === head.flightEnd) return 0;
   const isOnTrial = (head.verb === "RSET" || head.verb === "MAIL") && head.message === 1 && isRiding(script, 1, point);
   return isOnTrial ? 10_000 : VERBS[head.verb]![1];
 }

@@ -102,7 +102,12 @@ async function allOf(
   const outcomes: (SendResult | SmtpError)[] = [];
   if (session.window > 1) {
     for await (const outcome of client.sendAll(session.messages, { window: session.window })) outcomes.push(outcomeOf(outcome));
-  } else for (const message of session.messages) outcomes.push(await settledOf(client.send(message, given)));
+  } else {
+    for (const message of session.messages) {
+      const quit = session.quits && message === session.messages.at(-1);
+      outcomes.push(await settledOf(client.send(message, { ...given, quit })));
+    }
+  }
   await client.quit(given);
   return outcomes;
 }

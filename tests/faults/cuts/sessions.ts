@@ -10,6 +10,8 @@ export interface CutSession {
   readonly messages: readonly Message[];
   /** Messages under way at once; 1 is `send`. */
   readonly window: number;
+  /** Whether QUIT is asked for with the last message. */
+  readonly quits: boolean;
   /** Whether it has content of more than one write. */
   readonly isLong: boolean;
 }
@@ -106,6 +108,7 @@ export interface Given {
   readonly bodies?: readonly MessageBody[];
   readonly long?: string;
   readonly isClear?: boolean;
+  readonly quits?: boolean;
 }
 
 /** A login: the mechanism that is offered, what is said, and what the client is given for it. */
@@ -131,15 +134,17 @@ export function session(name: string, transactions: string, given: Given = {}): 
     bodies = BODIES.slice(0, window > 1 ? 3 : 2),
     long = "",
     isClear = false,
+    quits = false,
   } = given;
   const opening = (isClear ? BEGINNING : OPENING).replaceAll("EHLO", protocol === "lmtp" ? "LHLO" : "EHLO");
   const offer = said("S", [...keywords.map((keyword) => `250-${keyword}`), `250 AUTH ${login.mechanism}`]);
   return {
     name,
-    script: parseScript(opening + offer + login.text + transactions + together(BYE), protocol, long),
+    script: parseScript(opening + offer + login.text + transactions + (quits ? "" : together(BYE)), protocol, long),
     options: { protocol, auth: login.auth, tls: isClear ? "none" : "starttls", allowCleartextAuth: isClear, name: "client.test" },
     messages: bodies.map((body, index) => ({ from: `a${index + 1}@x.test`, to: RECIPIENTS[index]!, body })),
     window,
+    quits,
     isLong: long !== "",
   };
 }
@@ -157,6 +162,13 @@ export const data: CutSession = session("DATA with PIPELINING", TWO_BY_DATA);
 
 /** The same without TLS. */
 export const clear: CutSession = session("DATA in the clear", TWO_BY_DATA, { isClear: true });
+
+/** QUIT rides behind the last message (RFC 2920 section 3.1: it may be the last of a group). */
+export const quitting: CutSession = session(
+  "DATA with QUIT behind it",
+  [together(...ENVELOPES[0]!, DATA), together(CONTENTS[0]!), together(...ENVELOPES[1]!, DATA), together(CONTENTS[1]!, BYE)].join(""),
+  { quits: true },
+);
 
 /** Each command waits for the reply to the one before. */
 export const lockstep: CutSession = session(
