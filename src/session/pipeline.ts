@@ -236,10 +236,10 @@ export class Pipeline {
 
   async #launch(flight: Flight): Promise<void> {
     const { tasks } = flight;
-    const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
+      const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
       for (let index = 0; index < parts.length; index++) {
         // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
         if (index === parts.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }

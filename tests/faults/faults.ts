@@ -4,7 +4,9 @@ import { callers } from "./cases/callers.ts";
 import { credentials } from "./cases/credentials.ts";
 import { content } from "./cases/content.ts";
 import { injection } from "./cases/injection.ts";
+import { options } from "./cases/options.ts";
 import { parameters } from "./cases/parameters.ts";
+import { sources } from "./cases/sources.ts";
 import type { Fault } from "./fault.ts";
 
 export const faults: readonly Fault[] = [
@@ -13,5 +15,7 @@ export const faults: readonly Fault[] = [
   ...parameters,
   ...addresses,
   ...callers,
+  ...options,
   ...content,
+  ...sources,
 ];

@@ -64,7 +64,7 @@ export class OctetServer {
       writable: new WritableStream<Uint8Array>({
         write: (octets) => {
           let text = "";
-          for (const octet of octets) text += String.fromCharCode(octet);
+          for (let at = 0; at < octets.length; at += 8_192) text += String.fromCharCode(...octets.subarray(at, at + 8_192));
           this.received += text;
           this.#unread += text;
           while (this.#step());
