@@ -4,6 +4,7 @@ import { callers } from "./cases/callers.ts";
 import { credentials } from "./cases/credentials.ts";
 import { content } from "./cases/content.ts";
 import { injection } from "./cases/injection.ts";
+import { limits } from "./cases/limits.ts";
 import { options } from "./cases/options.ts";
 import { parameters } from "./cases/parameters.ts";
 import { sources } from "./cases/sources.ts";
@@ -18,4 +19,5 @@ export const faults: readonly Fault[] = [
   ...options,
   ...content,
   ...sources,
+  ...limits,
 ];

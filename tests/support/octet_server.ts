@@ -2,7 +2,7 @@
  * A server in memory that says yes to everything and reads strictly, octet by octet: what it makes of the wire is written from the RFCs and from nothing
  * of the library, so that it can judge what was written. Octets are characters here, one each.
  */
-import { connect, type ConnectOptions, SmtpClient, SmtpConnection } from "@posthorn/smtp";
+import { connect, type ConnectOptions, type SmtpClient, SmtpConnection } from "@posthorn/smtp";
 import type { Socket } from "@posthorn/smtp";
 import { ManualServer } from "./manual.ts";
 
