@@ -126,14 +126,17 @@ function formatOwn({ SIZE, BODY, SMTPUTF8 }: OwnParameters): string {
 }
 
 /**
- * All parameters in one; what comes later outranks what came before.
+ * All parameters in one; what comes later outranks what came before, however their keywords are written (RFC 5321 section 2.4).
  *
  * @throws {TypeError} When an extension gives something else, a promise for one, which would be taken for no wish at all.
  */
 function merged(parameters: readonly (EsmtpParameters | undefined)[]): EsmtpParameters {
-  return Object.fromEntries(parameters.flatMap((some) => {
-    return some === undefined ? [] : entriesOf("what an extension gives", some);
-  }));
+  const all = new Map<string, [string, EsmtpParameters[string]]>();
+  for (const some of parameters) {
+    if (some === undefined) continue;
+    for (const entry of entriesOf("what an extension gives", some)) all.set(entry[0].toUpperCase(), entry);
+  }
+  return Object.fromEntries(all.values());
 }
 
 const LOCAL: SmtpErrorFacts = { phase: "local" };
