@@ -11,6 +11,7 @@ import type { Command } from "./session/task.ts";
 import { checkLine, entriesOf, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
+import { printable } from "./wire/text.ts";
 
 /** One RCPT. */
 export interface PlannedRecipient {
@@ -73,7 +74,7 @@ function isOffered(extension: MessageExtension, extensions: Extensions): boolean
   if (extensions.has(keyword)) return true;
   // Its own word only: REQUIRETLS must not be left out because somebody polluted a prototype.
   if (Object.hasOwn(extension, "isOptional") && extension.isOptional) return false;
-  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}, and the message asks for it`, {
+  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${printable(keyword)}, and the message asks for it`, {
     ...LOCAL,
     hint: "ifOffered() lets a message go without",
   });

@@ -163,6 +163,15 @@ export const limits: readonly Fault[] = [
     },
   },
   {
+    name: "F71 An extension of the caller's own puts no control character into an error by its keyword",
+    run: async () => {
+      const { error, server } = await sent(["PIPELINING"], "hello", { extensions: [{ keyword: "X\r\n250 ok\x1b[2J" }] });
+      assertInstanceOf(error, SmtpUnsupportedError);
+      // deno-lint-ignore no-control-regex -- they are what is looked for
+      assertEquals([/[\x00-\x1f\x7f]/.test(error.message), server.messages], [false, []]);
+    },
+  },
+  {
     name: "F71 REQUIRETLS goes to no server without TLS, whatever it offers, and cannot be done without by accident",
     run: async () => {
       for (const keywords of [["REQUIRETLS"], ["PIPELINING"]]) {
