@@ -11,6 +11,7 @@ import type { Command } from "./session/task.ts";
 import { checkLine, entriesOf, type EsmtpParameters, formatParameters } from "./wire/command.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
+import { printable } from "./wire/text.ts";
 
 /** One RCPT. */
 export interface PlannedRecipient {
@@ -73,7 +74,7 @@ function isOffered(extension: MessageExtension, extensions: Extensions): boolean
   if (extensions.has(keyword)) return true;
   // Its own word only: REQUIRETLS must not be left out because somebody polluted a prototype.
   if (Object.hasOwn(extension, "isOptional") && extension.isOptional) return false;
-  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}, and the message asks for it`, {
+  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${printable(keyword)}, and the message asks for it`, {
     ...LOCAL,
     hint: "ifOffered() lets a message go without",
   });
@@ -126,14 +127,17 @@ function formatOwn({ SIZE, BODY, SMTPUTF8 }: OwnParameters): string {
 }
 
 /**
- * All parameters in one; what comes later outranks what came before.
+ * All parameters in one; what comes later outranks what came before, however their keywords are written (RFC 5321 section 2.4).
  *
  * @throws {TypeError} When an extension gives something else, a promise for one, which would be taken for no wish at all.
  */
 function merged(parameters: readonly (EsmtpParameters | undefined)[]): EsmtpParameters {
-  return Object.fromEntries(parameters.flatMap((some) => {
-    return some === undefined ? [] : entriesOf("what an extension gives", some);
-  }));
+  const all = new Map<string, [string, EsmtpParameters[string]]>();
+  for (const some of parameters) {
+    if (some === undefined) continue;
+    for (const entry of entriesOf("what an extension gives", some)) all.set(entry[0].toUpperCase(), entry);
+  }
+  return Object.fromEntries(all.values());
 }
 
 const LOCAL: SmtpErrorFacts = { phase: "local" };

@@ -17,7 +17,10 @@ export interface Message {
   readonly from: string;
   /** The recipients' mailboxes: one, or a list. */
   readonly to: string | Recipient | readonly (string | Recipient)[];
-  /** Headers, an empty line and the body. */
+  /**
+   * Headers, an empty line and the body. Lines of more than 998 octets (RFC 5322 section 2.1.1) go out as they are, since to cut them would be to change
+   * what may be signed; servers refuse them, or cut them themselves.
+   */
   readonly body: MessageBody;
   /** What to do with a lone CR or LF in the content; default `"normalize"`. */
   readonly lineEndings?: LineEndings;

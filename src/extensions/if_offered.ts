@@ -13,5 +13,11 @@ import type { MessageExtension } from "./extension.ts";
  * ```
  */
 export function ifOffered(extension: MessageExtension): MessageExtension {
-  return { ...extension, isOptional: true };
+  // By calls, since an extension may be of a class, whose methods no copy would have.
+  return {
+    keyword: extension.keyword,
+    isOptional: true,
+    mail: (offer) => extension.mail?.(offer) ?? {},
+    rcpt: (address, offer) => extension.rcpt?.(address, offer) ?? {},
+  };
 }

@@ -8,6 +8,7 @@ import {
   type StartTlsOptions,
   type TlsOptions,
 } from "../transport/socket.ts";
+import { isGone } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import { ReplyDecoder } from "../wire/reply_decoder.ts";
 import { bounded, type Bounds } from "./bounded.ts";
@@ -57,6 +58,8 @@ export class Channel {
   /** Resolves when the socket has taken `octets`. */
   write(octets: Uint8Array): Promise<void> {
     this.writes++;
+    // What was announced would not come, and what is written next would be taken for it.
+    if (isGone(octets)) return Promise.reject(new TypeError("Octets are gone that were to be written: their buffer was handed on"));
     return this.#ends.write(octets);
   }
 

@@ -231,10 +231,10 @@ export class Pipeline {
 
   async #launch(flight: Flight): Promise<void> {
     const { tasks } = flight;
-    const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
     try {
+      const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
       // What was told to be unsent must not be sent after all.
       for (let index = 0; index < parts.length && this.#failure === undefined; index++) {
         // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.

@@ -1,5 +1,5 @@
 import type { Delivery, SmtpError, SmtpErrorFacts } from "../errors.ts";
-import { lengthOf } from "../wire/octets.ts";
+import { isGone, lengthOf } from "../wire/octets.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Secrets } from "../wire/secrets.ts";
 import { type Rule, ruleOf } from "./state.ts";
@@ -122,7 +122,7 @@ export class Task {
 
   /** Whether its payload is shorter than it was: the buffer was handed on, and what was announced would never come. */
   get hasShrunk(): boolean {
-    return this.payload !== undefined && lengthOf(this.payload) !== this.#octets;
+    return this.payload !== undefined && (lengthOf(this.payload) !== this.#octets || this.payload.some(isGone));
   }
 
   /** Whether it only waits for a reply. */

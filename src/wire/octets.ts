@@ -20,12 +20,13 @@ export function find(octets: Uint8Array, octet: number, from: number): number {
  */
 export function checkContent(what: string, octets: Uint8Array): Uint8Array {
   const isOctets = octets instanceof Uint8Array;
-  if (isOctets && (octets.length > 0 || !isGone(octets))) return octets;
+  if (isOctets && !isGone(octets)) return octets;
   throw new TypeError(`Cannot use ${what} as content as it must be a Uint8Array: current value is ${isOctets ? "detached" : quoted(octets)}`);
 }
 
 /** Whether there is nothing behind the view any more. Not every runtime has a property that tells, but no method works then. */
-function isGone(octets: Uint8Array): boolean {
+export function isGone(octets: Uint8Array): boolean {
+  if (octets.length > 0) return false;
   try {
     octets.at(0);
     return false;

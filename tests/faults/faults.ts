@@ -9,6 +9,8 @@ import { cuts } from "./cases/cuts.ts";
 import { early } from "./cases/early.ts";
 import { ehlo } from "./cases/ehlo.ts";
 import { injection } from "./cases/injection.ts";
+import { limits } from "./cases/limits.ts";
+import { options } from "./cases/options.ts";
 import { parameters } from "./cases/parameters.ts";
 import { refusals } from "./cases/refusals.ts";
 import { replies } from "./cases/replies.ts";
@@ -18,6 +20,7 @@ import { secrets } from "./cases/secrets.ts";
 import { starttls } from "./cases/starttls.ts";
 import { transaction } from "./cases/transaction.ts";
 import { unaskedReplies } from "./cases/unasked.ts";
+import { sources } from "./cases/sources.ts";
 import type { Fault } from "./fault.ts";
 
 export const faults: readonly Fault[] = [
@@ -26,6 +29,7 @@ export const faults: readonly Fault[] = [
   ...parameters,
   ...addresses,
   ...callers,
+  ...options,
   ...content,
   ...starttls,
   ...credentials,
@@ -40,4 +44,6 @@ export const faults: readonly Fault[] = [
   ...early,
   ...refusals,
   ...cancellation,
+  ...sources,
+  ...limits,
 ];

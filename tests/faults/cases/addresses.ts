@@ -1,7 +1,7 @@
 /** A and F: what is one mailbox, and what is none; addresses beyond ASCII; the limits of paths. */
 import { assert, assertEquals } from "@std/assert";
 import { parseMailbox, SmtpUnsupportedError } from "@posthorn/smtp";
-import { clientOf, EVERYTHING, OctetServer, octetText } from "../../support/octet_server.ts";
+import { clientOf, OctetServer, octetText } from "../../support/octet_server.ts";
 import type { Fault } from "../fault.ts";
 import { assertBadArgument, assertRefused, assertUsable, errorOf, untyped } from "../refusals.ts";
 

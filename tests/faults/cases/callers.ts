@@ -1,6 +1,6 @@
 /** A: what changes between the check and its use, what was inherited rather than given, and what would be fetched. */
 import { assert, assertEquals } from "@std/assert";
-import { connect, type ConnectOptions, type Message, type Recipient, SmtpConnection, SmtpPool } from "@posthorn/smtp";
+import { connect, type Message, type Recipient, SmtpConnection, SmtpPool } from "@posthorn/smtp";
 import { ifOffered } from "@posthorn/smtp/extensions";
 import { settled } from "../../support/fake_clock.ts";
 import { clientOf, connectionOf, EVERYTHING, OctetServer } from "../../support/octet_server.ts";

@@ -97,6 +97,34 @@ async function refuseTexts(texts: readonly string[]): Promise<void> {
   await assertUsable(server, { connection });
 }
 
+/** Verbs, with what is no argument of theirs. */
+const BAD_ARGUMENTS: readonly [string, ...unknown[]][] = [
+  // It would end the message, and nobody here would know.
+  ["burl", "imap://x.test/INBOX LAST"],
+  ["burl", ""],
+  ["burl", "imap://x.test/\r\nRSET"],
+  ["burl", "imap://x.test/ä"],
+  ["burl", undefined],
+  ["bdat", "abc"],
+  ["bdat", new ArrayBuffer(3)],
+  ["bdat", undefined],
+  ["bdat", new Uint8Array(1), { last: "yes" }],
+  ["sendRaw", "QUIT\r\n"],
+  ["xclient", {}],
+  ["xclient", { "A B": "1" }],
+  ["xclient", { ADDR: "1\r\nRSET" }],
+  ["xclient", { ADDR: "" }],
+  ["xclient", { ADDR: 1 }],
+  ["xclient", undefined],
+  ["xforward", JSON.parse('{"__proto__":"x y"}')],
+  ["atrn", "example.com"],
+  ["atrn", ["a b"]],
+  ["atrn", ["a\r\nRSET"]],
+  ["atrn", ["a,b"]],
+  ["atrn", [""]],
+  ["atrn", [1]],
+];
+
 export const injection: readonly Fault[] = [
   {
     name: "F01 A line end in an address is refused wherever an address can stand, and not an octet is written",
@@ -231,6 +259,25 @@ export const injection: readonly Fault[] = [
   {
     name: "F10 A command of the caller's own, and the arguments of VRFY, EXPN, HELP and ETRN, cannot hold a second one",
     run: () => refuseTexts(LINE_ENDS.flatMap((end) => [`${end}QUIT`, `1${end}line2`, end, `x${end}RCPT TO:<evil@x.test>`])),
+  },
+  {
+    name: "F10 What is no argument of a verb is refused, and what is no text is not made one",
+    run: async () => {
+      const server = new OctetServer();
+      await using connection = await connectionOf(server);
+      await connection.mail("a@x.test");
+      await connection.rcpt("b@y.test");
+      const call = (name: string, args: readonly unknown[]): unknown => Reflect.apply(Reflect.get(connection, name), connection, args);
+      for (const [name, ...args] of BAD_ARGUMENTS) await assertRefused(server, `${name} ${JSON.stringify(args)}`, () => call(name, args));
+      for (const value of [5, true, {}, ["x"], null, new String("x"), { toString: () => "x" }, Symbol("x")]) {
+        for (const name of ["vrfy", "expn", "etrn", "ehlo", "helo", "lhlo", "auth", "command"]) {
+          await assertRefused(server, `${name} ${String(value)}`, () => call(name, [value]));
+        }
+        if (value !== null) await assertRefused(server, `help ${String(value)}`, () => call("help", [value]));
+        await assertRefused(server, `command ${String(value)}`, () => call("command", ["NOOP", value]));
+      }
+      await assertUsable(server, { connection });
+    },
   },
   {
     name: "F10 A verb is letters, digits and hyphens",

@@ -1,7 +1,7 @@
 /** A: parameters of MAIL and RCPT, by the extensions of the library, by others, and by hand. */
 import { assertEquals } from "@std/assert";
 import type { EsmtpParameters, MessageExtension, SmtpClient } from "@posthorn/smtp";
-import { deliverBy, dsn, type DsnOptions, futureRelease, priority, rrvs, solicit, submitter } from "@posthorn/smtp/extensions";
+import { deliverBy, dsn, type DsnOptions, futureRelease, ifOffered, priority, rrvs, solicit, submitter } from "@posthorn/smtp/extensions";
 import { clientOf, connectionOf, EVERYTHING, OctetServer, octetText } from "../../support/octet_server.ts";
 import type { Fault } from "../fault.ts";
 import { assertBadArgument, assertRefused, assertUsable, errorOf, untyped } from "../refusals.ts";
@@ -216,6 +216,42 @@ export const parameters: readonly Fault[] = [
         await assertRefused(server, `extensions ${list}`, () => envelopeOf(server, client, untyped(list)));
       }
       await assertUsable(server, client);
+    },
+  },
+  {
+    name: "F10 A parameter stands once in a line, however its keyword is written, and the last word counts",
+    run: async () => {
+      const server = new OctetServer();
+      await using client = await clientOf(server);
+      const [one, two] = [{ keyword: "X", mail: () => ({ x: "1", size: 5 }) }, { keyword: "X", mail: () => ({ X: "2" }) }];
+      assertEquals(await envelopeOf(server, client, [one, two]), ["MAIL FROM:<a@x.test> size=5 X=2", RCPT]);
+      assertEquals(await envelopeOf(server, client, [{ keyword: "X", mail: () => ({ SIZE: undefined }) }]), ["MAIL FROM:<a@x.test>", RCPT]);
+      await assertRefused(
+        server,
+        "a letter that is no letter",
+        () => envelopeOf(server, client, [{ keyword: "X", mail: () => ({ "\u017fize": 5 }) }]),
+      );
+    },
+  },
+  {
+    name: "F10 An extension of a class says what it says, also where the message may go without it",
+    run: async () => {
+      class Traced implements MessageExtension {
+        readonly keyword = "X";
+        readonly #value = "1";
+        mail(): EsmtpParameters {
+          return { X: this.#value };
+        }
+        rcpt(): EsmtpParameters {
+          return { Y: this.#value };
+        }
+      }
+      const server = new OctetServer();
+      await using client = await clientOf(server);
+      for (const extension of [new Traced(), ifOffered(new Traced()), ifOffered(ifOffered(new Traced()))]) {
+        assertEquals(await envelopeOf(server, client, [extension]), [`${MAIL} X=1`, `${RCPT} Y=1`]);
+      }
+      assertEquals(await envelopeOf(server, client, [ifOffered({ keyword: "X" })]), [MAIL, RCPT]);
     },
   },
   {
