@@ -1,8 +1,10 @@
 /** Every case of the catalogue that needs no socket, in the order of the catalogue's parts. */
+import { callers } from "./cases/callers.ts";
 import { cancellation } from "./cases/cancellation.ts";
 import { content } from "./cases/content.ts";
 import { early } from "./cases/early.ts";
 import { refusals } from "./cases/refusals.ts";
+import { sources } from "./cases/sources.ts";
 import { transaction } from "./cases/transaction.ts";
 import type { Fault } from "./fault.ts";
 
@@ -12,4 +14,6 @@ export const faults: readonly Fault[] = [
   ...transaction,
   ...refusals,
   ...cancellation,
+  ...callers,
+  ...sources,
 ];
