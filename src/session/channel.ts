@@ -21,6 +21,8 @@ export class Channel {
   #handshake: AbortController | undefined;
   /** How many writes there were. */
   writes = 0;
+  /** Resolves when the socket has closed, once it was told to. */
+  closed: Promise<void> = Promise.resolve();
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -90,7 +92,7 @@ export class Channel {
   /** Closes the socket at once. */
   close(): void {
     this.#handshake?.abort();
-    closeQuietly(this.#socket);
+    this.closed = closeQuietly(this.#socket);
     this.#ends.close();
   }
 

@@ -104,10 +104,10 @@ export interface DialOptions {
  */
 export type Dialer = (options: DialOptions) => Promise<Socket>;
 
-/** Closes `socket`, and asks no questions: what cannot be closed is gone already. */
-export function closeQuietly(socket: Socket): void {
+/** Closes `socket`, and asks no questions: what cannot be closed is gone already. Resolves when it has closed, and never rejects. */
+export async function closeQuietly(socket: Socket): Promise<void> {
   try {
-    Promise.resolve(socket.close()).catch(() => {});
+    await socket.close();
   } catch {
     // A socket of the caller's own may throw.
   }

@@ -3,6 +3,7 @@ import { callers } from "./cases/callers.ts";
 import { cancellation } from "./cases/cancellation.ts";
 import { content } from "./cases/content.ts";
 import { early } from "./cases/early.ts";
+import { pool } from "./cases/pool.ts";
 import { refusals } from "./cases/refusals.ts";
 import { sources } from "./cases/sources.ts";
 import { transaction } from "./cases/transaction.ts";
@@ -13,6 +14,7 @@ export const faults: readonly Fault[] = [
   ...early,
   ...transaction,
   ...refusals,
+  ...pool,
   ...cancellation,
   ...callers,
   ...sources,

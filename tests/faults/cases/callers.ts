@@ -239,10 +239,31 @@ export const callers: readonly Fault[] = [
         const { done, quit } = await call.send(options, MESSAGE, signal.signal);
         await turns();
         assertEquals(outcomeOf(await done), "sent", name);
-        await quit();
+        const over = quit();
+        await turns();
+        // It is not waited for longer than QUIT would be.
+        await server.clock.advance(5_000);
+        await over;
         await assertNothingLeft({ clock: server.clock, sockets: [server], signal }, name);
       }),
   })),
+  {
+    name: "F74 quit and dispose wait until the socket has closed",
+    run: () =>
+      inEachScene(() => ({}), async ({ call, server, signal, name }) => {
+        let isGone = false;
+        const close = async () => {
+          await turns();
+          await server.socket.close();
+          isGone = true;
+        };
+        const { done, quit } = await call.send(server.options({ dial: () => Promise.resolve({ ...server.socket, close }) }), MESSAGE, signal.signal);
+        await done;
+        await quit();
+        assert(isGone, name);
+        await assertNothingLeft({ clock: server.clock, sockets: [server], signal }, name);
+      }),
+  },
   {
     name: "F73 A socket whose writable has failed or is closed is told as lost, with the cause",
     run: async () => {
