@@ -312,7 +312,7 @@ export class SmtpConnection implements AsyncDisposable {
     this.#session.close();
   }
 
-  /** QUIT, and close whatever comes of it; once, however often it is called. */
+  /** QUIT, and close whatever comes of it; once, however often it is called. Resolves when the socket has closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await (this.#disposal ??= this.#dispose());
   }
@@ -324,6 +324,7 @@ export class SmtpConnection implements AsyncDisposable {
       // QUIT is a courtesy: what was sent is sent (RFC 5321 section 4.1.1.10).
     } finally {
       this.close();
+      await this.#session.closed();
     }
   }
 

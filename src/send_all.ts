@@ -34,6 +34,10 @@ export async function* sendInOrder(messages: Messages, sender: Sender): AsyncGen
   let isReading = false;
   let wake = (): void => {};
   const take = (next: IteratorResult<Message>): void => {
+    // As a loop of the language has it; what is no result would be read for ever.
+    if (typeof next !== "object" || next === null) {
+      throw new TypeError(`Cannot use what messages gives as it must be an object: current value is ${quoted(next)}`);
+    }
     if (next.done) isOver = isExhausted = true;
     else if (!isOver) underWay.push(outcomeOf(next.value, sender.send(next.value, withdrawn.signal)));
   };

@@ -103,7 +103,7 @@ export function traceOf({ connect, connectionTrace }: PoolSettings, id: number):
   if (connectionTrace === undefined) return connect.trace;
   return (event) => {
     emit(connect.trace, event);
-    connectionTrace(event, id);
+    return connectionTrace(event, id);
   };
 }
 

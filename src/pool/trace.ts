@@ -67,7 +67,7 @@ export type PoolTraceEvent =
 /** Why a connection is ended. */
 export type RetireReason = "messages" | "idle" | "limit" | "fresh" | "drain";
 
-/** Called with each event; what it throws is ignored. */
+/** Called with each event; what it throws, or rejects with, is ignored. */
 export type PoolTrace = (event: PoolTraceEvent) => void;
 
 /** Gives `event` to `trace`. */

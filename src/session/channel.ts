@@ -23,6 +23,8 @@ export class Channel {
   #handshake: AbortController | undefined;
   /** How many writes there were. */
   writes = 0;
+  /** Resolves when the socket has closed, once it was told to. */
+  closed: Promise<void> = Promise.resolve();
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -98,8 +100,9 @@ export class Channel {
   close(): void {
     this.#handshake?.abort();
     const ends = this.#ends;
+    this.closed = closeQuietly(this.#socket);
     // Not before: workerd forgets to close a socket whose writer is aborted meanwhile, until the request ends.
-    closeQuietly(this.#socket).then(() => ends.close());
+    this.closed.then(() => ends.close());
   }
 
   #take(socket: Socket): void {

@@ -6,6 +6,7 @@ import { type Delivery, SmtpBodyError, SmtpConnectionError, type SmtpError, type
 import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
+import { bounded } from "./bounded.ts";
 import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { aborted } from "./failures.ts";
@@ -229,6 +230,12 @@ export class Session implements TaskOwner {
   /** Ends the session and closes the socket; what waits is told so. */
   close(message = "The connection was closed"): void {
     this.#pipeline.fail((facts) => new SmtpConnectionError("closed", message, facts));
+  }
+
+  /** Resolves when the socket of a session that has ended has closed; one that takes its time about it is not waited for longer than for QUIT. */
+  async closed(): Promise<void> {
+    const { clock, timeouts: { quit } } = this.options;
+    await bounded({ clock, timeout: quit, what: "Closing", facts: { phase: "quit" } }, () => this.#channel.closed).catch(() => {});
   }
 
   /** Reads on while nothing is owed, from now on: nobody will start TLS any more. */

@@ -49,7 +49,7 @@ export type TraceEvent =
     readonly reason: string;
   };
 
-/** Called with each event; what it throws is ignored. */
+/** Called with each event; what it throws, or rejects with, is ignored. */
 export type Trace = (event: TraceEvent) => void;
 
 /** Gives `event` to `trace`, which may be asynchronous. */

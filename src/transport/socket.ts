@@ -104,7 +104,7 @@ export interface DialOptions {
  */
 export type Dialer = (options: DialOptions) => Promise<Socket>;
 
-/** Closes `socket`, and asks no questions: what cannot be closed is gone already. Nobody has to wait for it. */
+/** Closes `socket`, and asks no questions: what cannot be closed is gone already. Resolves when it has closed, and never rejects. */
 export async function closeQuietly(socket: Socket): Promise<void> {
   try {
     await socket.close();

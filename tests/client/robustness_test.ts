@@ -37,23 +37,6 @@ Deno.test("SmtpClient waits no longer for last words when one of several replies
   assertEquals([facts(await ended).kind, facts(await ended).phase, facts(await ended).delivery], ["disconnected", "rcpt", "not-sent"]);
 });
 
-Deno.test("SmtpClient does not wait for ever on a write that is blocked behind the reply to it", async () => {
-  const server = new ManualServer((text, server) => {
-    if (text.startsWith("EHLO")) return server.say(PIPELINING);
-    if (text.startsWith("MAIL")) return server.say(GO);
-    server.say("552 5.3.4 too big\r\n");
-    return new Promise(() => {});
-  });
-  const clock = new FakeClock();
-  const client = await connect(server.options({ clock }));
-  await assertRejects(() => client.send(MESSAGE), SmtpReplyError, "552");
-  const quit = client.quit();
-  await turns();
-  await clock.advance(180_000);
-  await quit;
-  assertEquals([server.isClosed, clock.pending], [true, 0]);
-});
-
 Deno.test("SmtpConnection.sendRaw has a deadline, and so has what is queued behind it", async () => {
   const server = new ManualServer(() => new Promise(() => {}));
   const clock = new FakeClock();

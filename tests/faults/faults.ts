@@ -8,19 +8,22 @@ import { credentials } from "./cases/credentials.ts";
 import { cuts } from "./cases/cuts.ts";
 import { early } from "./cases/early.ts";
 import { ehlo } from "./cases/ehlo.ts";
+import { hooks } from "./cases/hooks.ts";
 import { injection } from "./cases/injection.ts";
 import { limits } from "./cases/limits.ts";
+import { messageSources } from "./cases/message_sources.ts";
 import { options } from "./cases/options.ts";
 import { parameters } from "./cases/parameters.ts";
+import { pool } from "./cases/pool.ts";
 import { refusals } from "./cases/refusals.ts";
 import { replies } from "./cases/replies.ts";
 import { scram } from "./cases/scram.ts";
 import { secretOptions } from "./cases/secret_options.ts";
 import { secrets } from "./cases/secrets.ts";
+import { sources } from "./cases/sources.ts";
 import { starttls } from "./cases/starttls.ts";
 import { transaction } from "./cases/transaction.ts";
 import { unaskedReplies } from "./cases/unasked.ts";
-import { sources } from "./cases/sources.ts";
 import type { Fault } from "./fault.ts";
 
 export const faults: readonly Fault[] = [
@@ -31,6 +34,8 @@ export const faults: readonly Fault[] = [
   ...callers,
   ...options,
   ...content,
+  ...sources,
+  ...limits,
   ...starttls,
   ...credentials,
   ...scram,
@@ -43,7 +48,8 @@ export const faults: readonly Fault[] = [
   ...transaction,
   ...early,
   ...refusals,
+  ...pool,
   ...cancellation,
-  ...sources,
-  ...limits,
+  ...hooks,
+  ...messageSources,
 ];

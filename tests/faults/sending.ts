@@ -97,3 +97,20 @@ export async function inEachScene(
 export async function turns(): Promise<void> {
   for (let turn = 0; turn < 8; turn++) await settled();
 }
+
+/** What may be thrown, most of which is no error, and some of which cannot even be put in words. */
+export const THROWN: readonly unknown[] = [
+  new Error("mine"),
+  undefined,
+  null,
+  "mine",
+  Symbol("mine"),
+  Object.create(null),
+  Object.freeze({}),
+  { then: (resolve: () => void) => resolve() },
+];
+
+/** What a caller in JavaScript may hand over, whatever the types say. */
+export function anything<T>(value: unknown): T {
+  return value as T;
+}

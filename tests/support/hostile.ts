@@ -160,6 +160,7 @@ export class HostileServer {
     const { keywords = ["PIPELINING"], protocol } = this.#options;
     if (/^(EHLO|LHLO)/.test(command)) return [...["mx", ...keywords].map((keyword) => `250-${keyword}`), "250 HELP"].join("\r\n");
     if (command === "DATA") return "354 go";
+    if (command === "STARTTLS") return "220 go";
     if (command === "QUIT") return "221 bye";
     const isEnd = command === "." || /^BDAT \d+ LAST/.test(command);
     return Array.from({ length: isEnd && protocol === "lmtp" ? this.#recipients : 1 }, () => "250 ok").join("\r\n");
