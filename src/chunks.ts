@@ -7,6 +7,7 @@ import { Deadline } from "./session/deadline.ts";
 import { sourceFailure, sourceTimeout } from "./session/failures.ts";
 import type { Session } from "./session/session.ts";
 import type { Command, Content, ContentPiece } from "./session/task.ts";
+import { REMNANT } from "./session/timeouts.ts";
 import { lengthOf } from "./wire/octets.ts";
 import type { Reply } from "./wire/reply.ts";
 
@@ -115,6 +116,7 @@ class Upload {
       if (this.#error === undefined || last) this.#error = error;
     }).finally(() => {
       this.#underWay.delete(sent);
+      if (this.#refusal !== undefined) this.#deadline.set(REMNANT);
       if (!this.#isWanted()) this.#giveUp();
     });
     this.#underWay.add(sent);
@@ -143,7 +145,7 @@ class Upload {
   #refuse(reply: Reply): void {
     if (this.#refusal !== undefined) return;
     this.#refusal = reply;
-    this.#deadline.set(this.#session.options.timeouts.quit);
+    this.#deadline.set(REMNANT);
   }
 
   #onDue(): void {

@@ -30,6 +30,7 @@ import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
 import { Secrecy } from "./secrecy.ts";
 import type { Content, ContentPiece, Task, TaskOwner } from "./task.ts";
+import { REMNANT } from "./timeouts.ts";
 import { emit, receiveEvent, sendEvents, type TraceEvent } from "./trace.ts";
 import { Unclaimed } from "./unclaimed.ts";
 
@@ -377,10 +378,10 @@ export class Pipeline {
 
   /** Sets the deadline for what is waited for now: the next reply, else the end of a write that is under way, else nothing. What is answered was read, or never will be. */
   #onHead(head: Task | undefined): void {
-    const { block, quit } = this.#options.timeouts;
+    const { block } = this.#options.timeouts;
     if (this.#writeError !== undefined) return;
     if (head !== undefined) this.#deadline.set(head.timeout, this.#arrival);
-    else if (this.#isWriting) this.#deadline.set(this.#silent.length > 0 ? block : Math.min(block, quit), this.#arrival);
+    else if (this.#isWriting) this.#deadline.set(this.#silent.length > 0 ? block : Math.min(block, REMNANT), this.#arrival);
     else this.#deadline.pause();
   }
 

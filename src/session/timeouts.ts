@@ -45,5 +45,11 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   quit: 5_000,
 };
 
+/**
+ * How long a server may take to read on behind its answer, in milliseconds: a chunk that it has refused already, over a slow line, or never, since it has
+ * stopped reading.
+ */
+export const REMNANT = 30_000;
+
 /** The longest time a timer of the platform can wait: 2^31 - 1 ms. */
 export const MAX_TIMEOUT: number = 2_147_483_647;

@@ -64,7 +64,7 @@ async function earlyReply(reply: string, check: (outcome: unknown, where: string
       void done.then((reason) => error = reason);
       await turns();
       // What is counted may have to wait for a write that will never end.
-      if (isStuck && !isData(way)) await server.clock.advance(5_000);
+      if (isStuck && !isData(way)) await server.clock.advance(30_000);
       assert(error !== "pending", `${where}: no outcome`);
       check(outcomeOf(error), where);
       assertEquals([signal.listeners, server.taken], [0, 0], where);
@@ -147,7 +147,7 @@ export const early: readonly Fault[] = [
             let isOver = false;
             void sending.quit().then(() => isOver = true);
             await turns();
-            await server.clock.advance(5_000);
+            await server.clock.advance(30_000);
             assert(isOver, `${name}: a write that nobody takes is waited for`);
             await assertNothingLeft({ clock: server.clock, sockets: [server], signal, body }, name);
           });
