@@ -19,6 +19,11 @@ export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
   return new SmtpConnectionError("disconnected", words, facts);
 }
 
+/** The server refused a message before its end, which no connection survives. Its words are that message's, and no code of anybody else's. */
+export function brokenOff(facts: SmtpErrorFacts): SmtpConnectionError {
+  return new SmtpConnectionError("disconnected", "The connection was closed in the middle of a message that the server refused", facts);
+}
+
 /** The server has not answered `label` in time, or, where nothing is to be answered, has taken no octets. */
 export function timedOut(label: string | undefined): Failure {
   const what = label === undefined ? "The server took no octets for too long" : `The server took too long to answer ${label}`;
