@@ -19,9 +19,14 @@ export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
   return new SmtpConnectionError("disconnected", words, facts);
 }
 
-/** The server refused a message before its end, which no connection survives. Its words are that message's, and no code of anybody else's. */
-export function brokenOff(facts: SmtpErrorFacts): SmtpConnectionError {
-  return new SmtpConnectionError("disconnected", "The connection was closed in the middle of a message that the server refused", facts);
+/**
+ * The server has said its last word: 421, or the refusal of a message before its end, which no connection survives. The latter is for that message alone
+ * and no code of anybody else's.
+ */
+export function endedWith(reply: Reply): Failure {
+  if (reply.code === 421) return (facts) => disconnected({ ...facts, reply });
+  const words = "The connection was closed in the middle of a message that the server refused";
+  return (facts) => new SmtpConnectionError("disconnected", words, facts);
 }
 
 /** The server has not answered `label` in time, or, where nothing is to be answered, has taken no octets. */

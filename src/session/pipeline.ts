@@ -24,7 +24,7 @@ import type { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
-import { aborted, brokenOff, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, endedBy, endedWith, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import { mayFollow } from "./policy.ts";
 import { Queue } from "./queue.ts";
@@ -310,7 +310,7 @@ export class Pipeline {
   #onWriteError(cause: unknown): void {
     if (this.#failure !== undefined || this.#writeError !== undefined) return;
     this.#writeError = { cause };
-    if (this.#awaiting.length === 0) return this.fail((facts) => disconnected({ ...facts, cause }));
+    if (this.#awaiting.length === 0) return this.fail(endedBy(cause, false));
     this.#deadline.set(LAST_WORDS);
     this.#read();
   }
@@ -361,8 +361,7 @@ export class Pipeline {
     if (isEarly) content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
     this.#owner.settle(task, reply);
     // Content cannot be broken off politely: after an early reply the connection is of no use.
-    if (code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
-    else if (isEarly) this.fail(brokenOff);
+    if (isEarly || code === 421) this.fail(endedWith(reply));
     else if (task.rule.phase === "quit" && reply.isPositive) {
       this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
     } else if (this.#writeError === undefined) this.#flush();
