@@ -7,7 +7,7 @@ import { runPool } from "./pool_sessions.ts";
 const WINDOWS = 10_000;
 const ODD = 5_000;
 const LIES = 3_000;
-const POOLS = 1_500;
+const POOLS = 700;
 
 Deno.test(`SmtpClient.sendAll is exact about every message in ${WINDOWS} sessions of any server, any messages, any faults and any end`, async () => {
   assert(await runSeeds(WINDOWS, 1, (seed) => runSession(seed)) >= times(WINDOWS));
