@@ -265,8 +265,15 @@ class Exchange {
   /** The end of the message is queued: where something can ride behind it, QUIT is said or the next turn begins. */
   #onQueued(): void {
     if (!this.#isFollowable) return;
-    if (this.#transaction.quit) sayQuit(this.#session);
-    else this.#transaction.turn.release();
+    if (!this.#transaction.quit) this.#transaction.turn.release();
+    // Those for whom there was no room come next; by BDAT that may not be known yet, and then they are refused.
+    else if (this.#full.size === 0) sayQuit(this.#session);
+  }
+
+  /** The replies to those for whom there was no room, where another transaction may bring it to them. */
+  get #full(): ReadonlySet<Reply | undefined> {
+    const { message: { body }, mayBeFollowed } = this.#transaction;
+    return new Set(body.isRepeatable && mayBeFollowed && !this.#session.isQuitting ? this.#rcpts.map(({ reply }) => reply).filter(isTooMany) : []);
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
@@ -292,7 +299,7 @@ class Exchange {
 
   /** @throws {SmtpError} When with LMTP nobody got it, or a reply is missing. */
   #delivered(reply: Reply): Delivered {
-    const { recipients, message: { body }, mayBeFollowed } = this.#transaction;
+    const { recipients } = this.#transaction;
     const odd = this.#finals.find((final) => final.reply?.isIntermediate);
     if (odd !== undefined) throw this.#contentRefused(odd.reply!);
     const failed = this.#finals.find(({ error }) => error !== undefined);
@@ -301,7 +308,7 @@ class Exchange {
     if (accepted.length === 0) throw this.#contentRefused(reply, rejected.some(({ reply }) => reply.isTransient));
     const said = this.#finals.length === 0 ? reply : accepted[0]!.reply;
     if (rejected.length === 0) return { accepted, rejected, late: [], reply: said };
-    const full = new Set(body.isRepeatable && mayBeFollowed ? this.#rcpts.map(({ reply }) => reply).filter(isTooMany) : []);
+    const full = this.#full;
     const late = recipients.filter((_, index) => full.has(this.#rcpts[index]?.reply));
     return { accepted, rejected: rejected.filter(({ reply }) => !full.has(reply)), late, reply: said };
   }

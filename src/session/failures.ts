@@ -20,6 +20,16 @@ export function disconnected(facts: SmtpErrorFacts): SmtpConnectionError {
   return new SmtpConnectionError("disconnected", words, facts);
 }
 
+/**
+ * The server has said its last word: 421, or the refusal of a message before its end, which no connection survives. The latter is for that message alone
+ * and no code of anybody else's.
+ */
+export function endedWith(reply: Reply): Failure {
+  if (reply.code === 421) return (facts) => disconnected({ ...facts, reply });
+  const words = "The connection was closed in the middle of a message that the server refused";
+  return (facts) => new SmtpConnectionError("disconnected", words, facts);
+}
+
 /** The server has not answered `label` in time, or, where nothing is to be answered, has taken no octets. */
 export function timedOut(label: string | undefined): Failure {
   const what = label === undefined ? "The server took no octets for too long" : `The server took too long to answer ${label}`;

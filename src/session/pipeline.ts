@@ -23,7 +23,7 @@ import { printable } from "../wire/text.ts";
 import type { Channel } from "./channel.ts";
 import { Deadline } from "./deadline.ts";
 import type { Failure } from "./failures.ts";
-import { aborted, closedByAbort, closedBySource, disconnected, endedBy, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
+import { aborted, closedByAbort, closedBySource, endedBy, endedWith, sourceFailure, sourceTimeout, timedOut, unsolicited } from "./failures.ts";
 import { Flight, MAX_FLIGHT, Room } from "./flight.ts";
 import type { PipelineOptions } from "./pipeline_options.ts";
 import { mayFollow } from "./policy.ts";
@@ -220,7 +220,7 @@ export class Pipeline {
     const reply = task.isReceipt || isRefused ? this.#unclaimed.shift() : undefined;
     if (reply === undefined) return false;
     this.#owner.settle(task, reply);
-    if (isRefused) this.fail((facts) => disconnected({ ...facts, reply }));
+    if (isRefused) this.fail(endedWith(reply));
     return true;
   }
 
@@ -307,7 +307,7 @@ export class Pipeline {
   #onWriteError(cause: unknown): void {
     if (this.#failure !== undefined || this.#writeError !== undefined) return;
     this.#writeError = { cause };
-    if (this.#awaiting.length === 0) return this.fail((facts) => disconnected({ ...facts, cause }));
+    if (this.#awaiting.length === 0) return this.fail(endedBy(cause, false));
     this.#deadline.set(LAST_WORDS);
     this.#read();
   }
@@ -360,7 +360,7 @@ export class Pipeline {
     if (isEarly) content.cancel(new SmtpConnectionError("disconnected", `The server answered ${reply}`, { phase: "data", reply }));
     this.#owner.settle(task, reply);
     // Content cannot be broken off politely: after an early reply the connection is of no use.
-    if (isEarly || reply.code === 421) this.fail((facts) => disconnected({ ...facts, reply }));
+    if (isEarly || reply.code === 421) this.fail(endedWith(reply));
     else if (task.rule.phase === "quit" && reply.isPositive) {
       this.fail((facts) => new SmtpConnectionError("closed", "The session has ended with QUIT", facts));
     } else if (this.#writeError !== undefined && next === undefined && this.#receipt() === undefined) this.#onEndOfStream(undefined);

@@ -188,6 +188,16 @@ Deno.test("SmtpClient hears a refusal while a write is blocked", async () => {
   assertEquals([facts(await ended).code, facts(await ended).delivery, isClosed()], [552, "not-sent", true]);
 });
 
+Deno.test("SmtpClient tells a message that waits no code of the one before it, which was refused before its end", async () => {
+  const { client, says } = await blocked(new FakeClock());
+  const ended = rejection(send(client, new Blob([new Uint8Array(200_000)])));
+  const waiting = rejection(send(client, "hello"));
+  for (let turn = 0; turn < 10; turn++) await settled();
+  says("552 5.3.4 too big\r\n");
+  assertEquals(facts(await ended).code, 552);
+  assertEquals(facts(await waiting), { name: "SmtpConnectionError", kind: "disconnected", phase: "mail", delivery: "not-sent", transient: true });
+});
+
 Deno.test("SmtpClient can be aborted while a write is blocked, and tells the source", async () => {
   const { client, isClosed } = await blocked(new FakeClock());
   const controller = new AbortController();

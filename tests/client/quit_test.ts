@@ -179,3 +179,67 @@ conversation(
     await client.quit();
   },
 );
+
+conversation(
+  "SmtpClient.send says no QUIT before those have the message for whom there was no room at first",
+  `
+  ${HELLO}
+  C: MAIL FROM:<a@x.test>
+  C: RCPT TO:<b@y.test>
+  C: RCPT TO:<c@y.test>
+  C: DATA
+  S: 250 ok
+  S: 452 4.5.3 too many
+  S: 250 ok
+  S: 354 go
+  C: hello
+  C: .
+  S: 250 ok
+  C: MAIL FROM:<a@x.test>
+  C: RCPT TO:<b@y.test>
+  C: DATA
+  S: 250 ok
+  S: 250 ok
+  S: 354 go
+  C: hello
+  C: .
+  C: QUIT
+  S: 250 ok
+  S: 221 bye`,
+  async (server) => {
+    const client = await connectTo(server);
+    const { accepted, rejected, transactions } = await client.send({ ...MESSAGE, to: ["b@y.test", "c@y.test"] }, { quit: true });
+    assertEquals([accepted.map(({ address }) => address), rejected, transactions.length], [["c@y.test", "b@y.test"], [], 2]);
+    await client.quit();
+  },
+);
+
+conversation(
+  "SmtpClient.send reports as refused for whom there was no room where QUIT has left already, and as sent to the others",
+  `
+  S: 220 mx.example
+  C: EHLO client.test
+  S: 250-mx.example
+  S: 250-PIPELINING
+  S: 250-AUTH PLAIN
+  S: 250 CHUNKING
+  C: AUTH PLAIN AGEAYg==
+  S: 235 ok
+  C: MAIL FROM:<a@x.test>
+  C: RCPT TO:<b@y.test>
+  C: RCPT TO:<c@y.test>
+  C: BDAT 7 LAST
+  C: hello
+  C: QUIT
+  S: 250 ok
+  S: 452 4.5.3 too many
+  S: 250 ok
+  S: 250 ok
+  S: 221 bye`,
+  async (server) => {
+    const client = await connectTo(server, LOGIN);
+    const { accepted, rejected } = await client.send({ ...MESSAGE, to: ["b@y.test", "c@y.test"] }, { quit: true });
+    assertEquals([accepted.map(({ address }) => address), rejected.map(({ reply }) => reply.code)], [["c@y.test"], [452]]);
+    await client.quit();
+  },
+);

@@ -41,7 +41,14 @@ const word = fc.constantFrom(
   ],
 );
 const gap = fc.constantFrom(" ", " ", " ", "  ", "\t", " \t ", "", "\u00a0", "\v");
-const line = fc.array(fc.tuple(word, gap), { maxLength: 5 }).chain((words) => gap.map((before) => before + words.flat().join("")));
+const limit = fc.constantFrom("RCPTMAX=5", "rcptmax=7", "RCPTMAX=0", "RCPTMAX", "RCPTMAX=5=6", "MAILMAX=1");
+const limits = fc.array(limit, { maxLength: 4 }).map((all) => `LIMITS ${all.join(" ")}`);
+const line = fc.oneof({ weight: 5, arbitrary: words() }, { weight: 1, arbitrary: limits });
+
+/** A line of any words. */
+function words(): fc.Arbitrary<string> {
+  return fc.array(fc.tuple(word, gap), { maxLength: 5 }).chain((words) => gap.map((before) => before + words.flat().join("")));
+}
 
 /** The lines of an EHLO reply behind the first, read letter by letter (RFC 5321 section 4.1.1.1). */
 function reference(lines: readonly string[]): [keyword: string, parameters: string[]][] {

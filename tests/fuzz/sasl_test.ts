@@ -4,10 +4,10 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { type Auth, connect, type SaslMechanism, SmtpAuthError, SmtpError } from "@posthorn/smtp";
+import { type Auth, connect, type SaslMechanism, SmtpAuthError, SmtpError, SmtpProtocolError } from "@posthorn/smtp";
 import { anonymous, cramMd5, external, login, oauthBearer, plain, scramSha1, scramSha256, scramSha512, xoauth2 } from "@posthorn/smtp/sasl";
 import { FakeClock } from "../support/fake_clock.ts";
-import { type holds, holdsInTime, latin1, octetsOf } from "../support/fuzz.ts";
+import { hasControls, holdsInTime, latin1, octetsOf } from "../support/fuzz.ts";
 import { ManualServer } from "../support/manual.ts";
 import { inTime } from "../support/model_mail.ts";
 import { contextOf, octets, text } from "../support/sasl.ts";
@@ -105,7 +105,7 @@ Deno.test("Every mechanism says its credentials so that they read back as they w
       }
     };
     const acting = authzid === undefined ? {} : { authzid };
-    const isText = (one: string) => one !== "" && one.isWellFormed() && !/[\0-\x1f\x7f]/.test(one);
+    const isText = (one: string) => one !== "" && one.isWellFormed() && !hasControls(one);
     const isGood = isText(username) && isText(password) && octets(username + password).length <= 9_000;
     const isGoodFor = isGood && (authzid === undefined || (isText(authzid) && octets(username + password + authzid).length <= 9_000));
     assertEquals(
@@ -236,8 +236,10 @@ Deno.test("connect takes a login for done only where the server had all that it 
     const clock = new FakeClock();
     const traced: string[] = [];
     const opening = connect(server.options({ auth, allowCleartextAuth: true, clock, trace: (event) => traced.push(JSON.stringify(event)) }));
+    let failure: unknown;
     const client = await inTime(
       opening.catch((error) => {
+        failure = error;
         assert(error instanceof SmtpError, `${error}`);
         assertSecret(error);
       }),
@@ -249,6 +251,10 @@ Deno.test("connect takes a login for done only where the server had all that it 
       assert(answers.length >= (TURNS[mechanism] ?? Infinity) && !answers.includes("*"), `${mechanism} after ${answers}`);
       assertEquals(client.connection.isAuthenticated, true);
       await inTime(client.quit(), clock);
+    }
+    // Neither yes nor no, to an answer.
+    if (!answers.includes("*") && /^(?:2(?!35)|3(?!34))\d\d [^\r]*$/.test(reply)) {
+      assert(failure instanceof SmtpProtocolError, `${failure} after ${reply}`);
     }
     // One AUTH a mechanism, one more where a token can be had anew; and no more rounds than any mechanism needs.
     assert(exchanges.length <= offer.length + 2 && exchanges.every(({ answers }) => answers.length <= 10));

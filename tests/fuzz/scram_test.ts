@@ -100,16 +100,24 @@ function replaced(message: string, at: number, length: number, by: string): stri
 /** Whether the client believes in the end; whatever it throws is an {@linkcode SmtpAuthError} that tells no secret. */
 async function believes(facts: Exchange, said: (honest: ScramMessages) => readonly string[], isConcluded = false): Promise<boolean> {
   const { client, honest } = await begin(facts);
-  try {
-    const [first = "", ...more] = said(honest);
-    await client.respond(octets(first));
-    for (const message of more) isConcluded ? await client.conclude?.(octets(message)) : await client.respond(octets(message));
-  } catch (error) {
-    assert(error instanceof SmtpAuthError, `${error}`);
-    assert(!error.message.includes(honest.clientFinal.slice(-20)));
+  for (const [index, message] of said(honest).entries()) {
+    try {
+      const answer = await (isConcluded && index > 0 ? client.conclude?.(octets(message)) : client.respond(octets(message)));
+      if (index === 0 && answer !== undefined && answer.length > 0) assertAnswerable(message, facts);
+    } catch (error) {
+      assert(error instanceof SmtpAuthError, `${error}`);
+      assert(!error.message.includes(honest.clientFinal.slice(-20)));
+    }
   }
   for (const value of Object.values(client.details ?? {})) assert(!/\p{Cc}/u.test(value), "what the server says is fit for a log");
   return client.isComplete;
+}
+
+/** That a first message to which the proof was given goes on from our nonce, and asks for work that is neither too little nor too much. */
+function assertAnswerable(serverFirst: string, { nonces: [ours] }: Exchange): void {
+  const [, nonce = "", iterations] = /^r=([^,]+),s=[^,]+,i=(\d+)(?:,|$)/.exec(serverFirst) ?? [];
+  assert(nonce.startsWith(ours) && nonce.length > ours.length, `the nonce is another's: ${serverFirst}`);
+  assert(Number(iterations) >= 4_096 && Number(iterations) <= 10_000_000 && !/(^|,)m=/.test(serverFirst), serverFirst);
 }
 
 Deno.test("SCRAM believes no server whose first message was changed on the way, whatever proof follows it", async () => {

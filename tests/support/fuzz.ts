@@ -56,6 +56,11 @@ export function latin1(octets: Uint8Array): string {
   return text;
 }
 
+/** Whether `text` has a C0 control or DEL. */
+export function hasControls(text: string): boolean {
+  return Array.from(text).some((character) => character < " " || character === "\x7f");
+}
+
 /** Where to cut; the numbers mean places by {@linkcode cutAt}, whatever is cut. */
 export const cuts: fc.Arbitrary<number[]> = fc.array(fc.nat(255), { maxLength: 6 });
 

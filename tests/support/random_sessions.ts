@@ -2,38 +2,10 @@
 import { setImmediate } from "node:timers";
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Message, type SendOutcome, type SmtpClient, SmtpError, type TraceEvent } from "@posthorn/smtp";
+import { Chance } from "./chance.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { assertExact, assertUsable, contentOf, inTime, mail } from "./model_mail.ts";
 import { type Fault, type ModelOptions, ModelServer, type Moment } from "./model_server.ts";
-
-/** Chance that can be had again: mulberry32. */
-class Chance {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  }
-
-  /** From `least` to `most`, both included. */
-  from(least: number, most: number): number {
-    return least + Math.floor(this.next() * (most - least + 1));
-  }
-
-  is(share: number): boolean {
-    return this.next() < share;
-  }
-
-  one<T>(of: readonly T[]): T {
-    return of[this.from(0, of.length - 1)]!;
-  }
-}
 
 const MOMENTS: readonly Moment[] = ["rset", "mail", "rcpt", "data", "content"];
 const NOES = ["550 5.1.1 no", "451 4.3.0 later", "452 4.5.3 many", "503 5.5.1 bad sequence", "554 5.7.1 spam", "421 4.3.2 bye", "500 what"] as const;
