@@ -55,8 +55,8 @@ export class Puppet {
     return report;
   }
 
-  /** Resolves when the last connection has said as many octets. */
-  async heard(octets: number): Promise<void> {
-    await (await fetch(`${this.#env.puppet}/${this.port}/${octets}`)).text();
+  /** What came of its connections until the last of them has said as many octets. */
+  async heard(octets: number): Promise<readonly Report[]> {
+    return await (await fetch(`${this.#env.puppet}/${this.port}/${octets}`)).json();
   }
 }
