@@ -2,6 +2,7 @@
 import type { SocketFault } from "./puppet/puppet.ts";
 import { abortFaults } from "./sockets/aborts.ts";
 import { certificateFaults } from "./sockets/certificates.ts";
+import { cutFaults } from "./sockets/cuts.ts";
 import { floodFaults } from "./sockets/floods.ts";
 import { poolFaults } from "./sockets/pools.ts";
 import { replyFaults } from "./sockets/replies.ts";
@@ -15,6 +16,7 @@ export const socketFaults: readonly SocketFault[] = [
   ...tlsFaults,
   ...replyFaults,
   ...transactionFaults,
+  ...cutFaults,
   ...poolFaults,
   ...floodFaults,
   ...abortFaults,
