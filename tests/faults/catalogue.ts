@@ -12,7 +12,7 @@ export interface Entry {
   readonly exempt?: string;
 }
 
-const COMPOSES = "the library composes no header: it takes the message as it is";
+const COMPOSES = "no header is composed here, a message is taken as it is";
 
 /** Entries without sockets. */
 const inMemory = (id: string, threat: string): Entry => ({ id, threat, isOfSockets: false });
