@@ -2,6 +2,9 @@
  * The dialer of Cloudflare Workers, on `cloudflare:sockets`. TLS is the platform's: its authorities, its versions. What it cannot do is refused by name
  * before anything is dialled.
  *
+ * A handshake that is given up ends for the caller at once, but the platform (workerd 2026-11-17) keeps its TCP connection until the peer or the request
+ * ends.
+ *
  * @module
  */
 import { SmtpConnectionError, SmtpSecurityError, SmtpUnsupportedError } from "../errors.ts";

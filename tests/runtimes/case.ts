@@ -21,6 +21,7 @@ export type Feature =
   | "MD5"
   | "channel binding"
   | "session resumption"
+  | "the end of a handshake"
   | "TLS through a proxy"
   | "TLS inside TLS";
 

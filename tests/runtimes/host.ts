@@ -47,7 +47,7 @@ async function inProcess({ runtime, folder, shell, names, environment, patience 
   }
   // A run that did not end well has failed, even where every case passed: something was left, or thrown, behind its back.
   const last = names.find((name) => !faults.has(name)) ?? names.at(-1) ?? "";
-  if (code !== 0) faults.set(last, `the process ended with ${code}: ${new TextDecoder().decode(stderr)}`);
+  if (code !== 0) faults.set(last, `${faults.get(last) ?? ""} the process ended with ${code}: ${new TextDecoder().decode(stderr)}`.trim());
   return faults;
 }
 

@@ -26,6 +26,7 @@ const WORKERS: readonly Feature[] = [
   "client certificate after STARTTLS",
   "unix socket",
   "channel binding",
+  "the end of a handshake",
   "TLS through a proxy",
   "TLS inside TLS",
 ];
@@ -35,7 +36,7 @@ export const runtimes: readonly Runtime[] = [
   {
     name: "Deno",
     command: (_folder, file) => [Deno.execPath(), "run", "--allow-all", "--no-config", file],
-    lacks: ["client certificate after STARTTLS", "channel binding", "session resumption", "TLS inside TLS"],
+    lacks: ["client certificate after STARTTLS", "channel binding", "session resumption", "the end of a handshake", "TLS inside TLS"],
   },
   { name: "Node 20", command: node("20"), lacks: [] },
   { name: "Node 22", command: node("22"), lacks: [] },

@@ -219,6 +219,7 @@ export class Player {
       await this.#wire.write(Buffer.from(text));
       if (this.#unread.indexOf(10) < 0) this.#wire.setDeaf(false);
     }
+    this.#wire.setDeaf(false);
     return true;
   }
 

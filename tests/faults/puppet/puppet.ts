@@ -1,7 +1,6 @@
 /** The puppet as a case sees it, in any runtime: it is told what to play, and tells what came of it. */
 import type { ConnectOptions } from "@posthorn/smtp";
-import { type Case, reaching } from "../../runtimes/case.ts";
-import type { Feature } from "../../runtimes/case.ts";
+import { type Case, type Feature, reaching } from "../../runtimes/case.ts";
 import type { Report } from "./player.ts";
 import type { Play } from "./server.ts";
 
@@ -55,8 +54,8 @@ export class Puppet {
     return report;
   }
 
-  /** Resolves when the last connection has said as many octets. */
-  async heard(octets: number): Promise<void> {
-    await (await fetch(`${this.#env.puppet}/${this.port}/${octets}`)).text();
+  /** What came of its connections until the last of them has said as many octets. */
+  async heard(octets: number): Promise<readonly Report[]> {
+    return await (await fetch(`${this.#env.puppet}/${this.port}/${octets}`)).json();
   }
 }

@@ -35,7 +35,7 @@ export const ENVELOPE = `
   S: 354 go
 `;
 /** A whole message. */
-export const SENT = `
+export const SENT: string = `
   ${ENVELOPE}
   C: {message}
   S: 250 taken
@@ -64,13 +64,14 @@ export async function meet(
 }
 
 /** A body of so many octets that tells how many of them were asked for. */
-export function measured(octets: number): { readonly body: () => ReadableStream<Uint8Array>; asked(): number } {
+export function measured(octets: number, onAsk: () => void = () => {}): { readonly body: () => ReadableStream<Uint8Array>; asked(): number } {
   const chunk = new TextEncoder().encode(`${"x".repeat(78)}\r\n`.repeat(800));
   let asked = 0;
   const body = () => {
     asked = 0;
     return new ReadableStream<Uint8Array>({
       pull(controller): void {
+        onAsk();
         if (asked >= octets) return controller.close();
         asked += chunk.length;
         controller.enqueue(chunk);

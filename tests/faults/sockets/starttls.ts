@@ -105,6 +105,19 @@ export const starttlsFaults: readonly SocketFault[] = [
     },
   },
   {
+    name: "F25 A server that takes credentials in the clear gets none, unless the caller says so by name",
+    async run({ connect }, env): Promise<void> {
+      const offers = "S: 220 mx.test\nC: EHLO client.test\nS: 250-mx.test\nS: 250 AUTH PLAIN\n";
+      const strict = await Puppet.play(env, `${offers}${BYE}`);
+      const error = await rejected(connect(strict.options({ auth: CREDENTIALS })));
+      equal([error.name, error.kind, error.delivery], ["SmtpSecurityError", "insecure", "not-sent"]);
+      notSaid((await strict.report()).said, "AUTH", "MAIL");
+      const lax = await Puppet.play(env, `${offers}C: {like} ^AUTH PLAIN \nS: 235 welcome\n${BYE}`);
+      await (await connect(lax.options({ auth: CREDENTIALS, allowCleartextAuth: true }))).quit();
+      equal((await lax.report()).rest, "");
+    },
+  },
+  {
     name: "F26 What a server offered in the clear is forgotten: no AUTH behind TLS is no login",
     async run({ connect }, env): Promise<void> {
       const puppet = await Puppet.play(env, `${ASKED}S: 220 go\nC: {tls}\nC: EHLO client.test\nS: 250 mx.test\n${BYE}`);
