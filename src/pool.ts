@@ -1,6 +1,6 @@
 /** Several connections to one server, shared by all who send. */
 import type { SignalOptions } from "./client.ts";
-import { type Message, snapshot } from "./message.ts";
+import type { Message } from "./message.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { Dispatcher } from "./pool/dispatcher.ts";
@@ -127,9 +127,8 @@ export class SmtpPool implements AsyncDisposable {
     await this.drain();
   }
 
-  #add(given: Message, key: string | undefined, signal: AbortSignal | undefined, withdrawn: AbortSignal | undefined): Promise<SendResult> {
+  #add(message: Message, key: string | undefined, signal: AbortSignal | undefined, withdrawn: AbortSignal | undefined): Promise<SendResult> {
     return new Promise((resolve, reject) => {
-      const message = snapshot(given);
       const job = { message, key, signal, withdrawn, resolve, reject, place: undefined, after: undefined, due: 0 };
       // What `sendAll` has waiting is bounded by how far it reads ahead.
       this.#dispatcher.add(job, withdrawn === undefined);

@@ -12,7 +12,7 @@
  */
 import { hasWindowFailed, type SmtpClient, transmit } from "../client.ts";
 import { SmtpConnectionError, SmtpError, SmtpReplyError, SmtpStateError } from "../errors.ts";
-import { prepareMessage } from "../message.ts";
+import { prepareMessage, snapshot } from "../message.ts";
 import type { SendResult } from "../transaction.ts";
 import { Connections } from "./connections.ts";
 import type { Job } from "./job.ts";
@@ -23,7 +23,6 @@ import { Rate } from "./rate.ts";
 import type { PoolStats } from "./stats.ts";
 import { emitOfPool } from "./trace.ts";
 import { asksForLess, mayRetry } from "./verdict.ts";
-import { own } from "../wire/own.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Rounds of openings, all of which fail while no connection stands, before what waits is told: a server that starts anew is back by then. */
@@ -93,7 +92,7 @@ export class Dispatcher {
   }
 
   #objection(job: Job, isBounded: boolean): unknown {
-    const { message, signal } = job;
+    const { signal } = job;
     const { maxQueued } = this.#settings;
     if (this.#phase !== "open") {
       const words = this.#phase === "draining" ? "The pool is being drained and takes no more" : "The pool is closed";
@@ -106,9 +105,9 @@ export class Dispatcher {
     }
     try {
       // Read here and never again, so that a member that throws is nobody's concern but the caller's.
-      if (typeof message === "object" && message !== null) job.message = own(message);
+      job.message = snapshot(job.message);
       // What is no message opens no connection. With one at hand it is found when its turn comes, since a check costs as much as sending does.
-      if (this.#connections.total === 0 || typeof message !== "object" || message === null) prepareMessage(job.message);
+      if (this.#connections.total === 0) prepareMessage(job.message);
     } catch (error) {
       return error;
     }

@@ -1,6 +1,6 @@
 /**
- * What a caller is told when a session goes wrong: each fault in each phase, played against the client, and the table of it in docs/errors.md.
- * `deno run -A --import-map=tests/npm_only.json tests/faults/deliveries.ts` writes the table.
+ * What a caller is told when a session goes wrong: each fault in each phase, played against the client, and the table of it in docs/errors.md, which
+ * `deno task faults` writes.
  */
 import { connect, type SmtpClient } from "@posthorn/smtp";
 import { facts } from "../support/client.ts";
@@ -118,5 +118,3 @@ async function again(client: SmtpClient, signal: AbortSignal, phase: string): Pr
 function endless(): ReadableStream<Uint8Array> {
   return new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(`${LINE}\r\n`.repeat(LINES))) });
 }
-
-if (import.meta.main) await Deno.writeTextFile(PAGE, deliveryTable.writtenTo(await Deno.readTextFile(PAGE), await deliveries()));
