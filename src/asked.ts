@@ -11,12 +11,21 @@ export interface Questioner {
   onReply(asked: Asked, reply: Reply, delivery: Delivery): void;
 }
 
+/**
+ * Octets of the replies to one transaction at most, on top of {@linkcode MAX_MEAN} for each command. A single reply may be long; that all of them are
+ * would fill the memory with many recipients.
+ */
+const MAX_SAID = 1_048_576;
+const MAX_MEAN = 1_024;
+
 /** See the head of the file. */
 export class Questions {
   readonly session: Session;
   readonly signal: AbortSignal | undefined;
   readonly questioner: Questioner;
   #unsettled = 0;
+  /** Octets that the server may say still. */
+  #room = MAX_SAID;
   #wake: (() => void) | undefined;
 
   constructor(session: Session, signal: AbortSignal | undefined, questioner: Questioner) {
@@ -29,6 +38,7 @@ export class Questions {
   ask(question: Question, address?: string, left = 0): Asked {
     const asked = new Asked(this, question, address, left);
     this.#unsettled++;
+    this.#room += MAX_MEAN;
     this.session.put(asked);
     return asked;
   }
@@ -43,6 +53,12 @@ export class Questions {
   /** Resolves when each has a reply, an error, or neither since it was skipped. */
   settled(): Promise<void> | undefined {
     return this.#unsettled === 0 ? undefined : new Promise((resolve) => this.#wake = resolve);
+  }
+
+  /** Another reply is kept. */
+  onReply(reply: Reply): void {
+    this.#room -= reply.octets;
+    if (this.#room < 0) this.session.breach("The server's replies to one message are too long altogether");
   }
 
   /** One more is settled. */
@@ -80,6 +96,7 @@ export class Asked extends Task {
 
   override onReply(reply: Reply, delivery: Delivery): void {
     this.reply = reply;
+    this.#questions.onReply(reply);
     this.#questions.questioner.onReply(this, reply, delivery);
   }
 

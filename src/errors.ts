@@ -67,6 +67,9 @@ export type SmtpErrorKind =
   | "state"
   | "body";
 
+/** Characters of a message at most: a reply may have 256 KiB. */
+const MAX_MESSAGE = 2_000;
+
 /** One recipient and the server's words about it. */
 export interface RecipientReply {
   /** The address as the caller gave it. */
@@ -148,8 +151,9 @@ export class SmtpError<K extends SmtpErrorKind = SmtpErrorKind> extends Error {
 
   /** Made by the library; a mechanism or a dialer of your own may make one too. */
   constructor(kind: K, message: string, facts: SmtpErrorFacts) {
-    const text = facts.hint === undefined ? message : `${message} (${facts.hint})`;
-    // What it is made of may be a server's words, a name in its certificate, or a proxy's (CWE-117).
+    const words = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+    const text = facts.hint === undefined ? words : `${words} (${facts.hint})`;
+    // What it is made of may be a server's words, a name in its certificate, or a proxy's (CWE-117); `reply` has all of them.
     super(printable(text), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.kind = kind;
     this.phase = facts.phase;

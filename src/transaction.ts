@@ -3,7 +3,7 @@
  * message has, with one result.
  */
 import { type Envelope, planEnvelope, type PlannedRecipient } from "./envelope.ts";
-import { type RecipientReply, SmtpReplyError, SmtpUnsupportedError } from "./errors.ts";
+import { type RecipientReply, SmtpReplyError, SmtpStateError, SmtpUnsupportedError } from "./errors.ts";
 import { beginsWithReset, type Delivered, exchange, toldOf } from "./exchange.ts";
 import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
@@ -69,6 +69,10 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       rejected.push(...delivered.rejected);
       if (delivered.late.length > 0) waiting.push(delivered.late);
     } catch (error) {
+      if (error instanceof SmtpStateError && accepted.length > 0) {
+        // Somebody has ended the session by hand, between two transactions.
+        throw new SmtpStateError(error.message, { phase: error.phase, ...toldOf({ accepted, rejected }), cause: error });
+      }
       if (!(error instanceof SmtpReplyError)) throw error;
       // Other recipients may fare better, unless there is nobody left to ask.
       if (session.hasEnded && waiting.length > 0) throw error;

@@ -2,7 +2,15 @@
  * A session: the pipeline, the table's state, and what the server can do. Every command goes through {@linkcode Session.issue}, which judges it by
  * the table, hands it to the pipeline, and moves the state by its reply before anybody else sees that reply.
  */
-import { type Delivery, SmtpBodyError, SmtpConnectionError, type SmtpError, type SmtpErrorFacts, SmtpStateError } from "../errors.ts";
+import {
+  type Delivery,
+  SmtpBodyError,
+  SmtpConnectionError,
+  type SmtpError,
+  type SmtpErrorFacts,
+  SmtpProtocolError,
+  SmtpStateError,
+} from "../errors.ts";
 import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -230,6 +238,11 @@ export class Session implements TaskOwner {
   /** Ends the session and closes the socket; what waits is told so. */
   close(message = "The connection was closed"): void {
     this.#pipeline.fail((facts) => new SmtpConnectionError("closed", message, facts));
+  }
+
+  /** The same, since the server has broken the protocol. */
+  breach(message: string): void {
+    this.#pipeline.fail((facts) => new SmtpProtocolError(message, facts));
   }
 
   /** Resolves when the socket of a session that has ended has closed; one that takes its time about it is not waited for longer than for QUIT. */

@@ -2,7 +2,7 @@ import type { Reply } from "../wire/reply.ts";
 
 /** Replies at most: as many as may be owed at once. */
 const MAX_REPLIES = 256;
-/** Characters of their text at most, four of the longest replies: a server that is never asked must not fill the memory. */
+/** Octets of their text at most, four of the longest replies: a server that is never asked must not fill the memory. */
 const MAX_TEXT = 1_048_576;
 
 /** Replies to octets that the caller wrote by hand, until it asks for them. */
@@ -22,17 +22,13 @@ export class Unclaimed {
 
   push(reply: Reply): void {
     this.#replies.push(reply);
-    this.#length += lengthOf(reply);
+    this.#length += reply.octets;
   }
 
   /** Takes out the oldest. */
   shift(): Reply | undefined {
     const reply = this.#replies.shift();
-    this.#length -= reply === undefined ? 0 : lengthOf(reply);
+    this.#length -= reply?.octets ?? 0;
     return reply;
   }
-}
-
-function lengthOf({ lines }: Reply): number {
-  return lines.reduce((length, line) => length + line.length, 0);
 }

@@ -43,6 +43,11 @@ export class Reply {
     return this.#lines ??= this.#given.map((line) => typeof line === "string" ? line : decodeText(line));
   }
 
+  /** Octets of its text, about: what it takes in memory. */
+  get octets(): number {
+    return this.#given.reduce((octets, line) => octets + line.length, 0);
+  }
+
   /** The text of all lines, without enhanced codes, joined by `"\n"`. */
   get text(): string {
     return this.lines.map((line) => this.#isEnhanced(line) ? withoutWord(line) : line).join("\n");

@@ -1,7 +1,7 @@
 /** Servers that take fewer recipients in one transaction than a message has. */
-import { assertEquals, assertRejects } from "@std/assert";
-import { SmtpConnectionError, SmtpReplyError, SmtpUnsupportedError } from "@posthorn/smtp";
-import { BYE, connectTo } from "../support/client.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SmtpConnectionError, SmtpError, SmtpReplyError, SmtpUnsupportedError } from "@posthorn/smtp";
+import { BYE, connectTo, rejection } from "../support/client.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
 
 const hello = (limits: string) => `
@@ -275,4 +275,25 @@ Deno.test("SmtpClient.send that is aborted between two transactions says who has
   await client.verify();
   await client.quit();
   server.check();
+});
+
+Deno.test("SmtpClient.send says who has a message of several transactions when somebody ends the session between them", async () => {
+  const server = new ScriptedServer(`
+  ${hello("LIMITS RCPTMAX=2")}
+  ${envelope("b@y.test", "c@Y.test")}
+  S: 250 ok
+  S: 250 ok
+  S: 250 ok
+  ${CONTENT}
+  S: 250 queued as ONE
+  ${BYE}`);
+  const client = await connectTo(server, {
+    trace: (event) => {
+      if (event.type === "receive" && event.lines.join().includes("ONE")) client.connection.quit();
+    },
+  });
+  const error = await rejection(client.send(MESSAGE));
+  assert(error instanceof SmtpError);
+  assertEquals([error.delivery, error.accepted.map(({ address }) => address)], ["unknown", ["b@y.test", "c@Y.test"]]);
+  await client.quit();
 });

@@ -1,6 +1,6 @@
 /** D: replies that are none, too many, too slow, or too early, at every place of a session. */
 import { assert, assertEquals } from "@std/assert";
-import { ReplyDecoder, SmtpConnection, SmtpError, SmtpProtocolError } from "@posthorn/smtp";
+import { connect, ReplyDecoder, SmtpConnection, SmtpError, SmtpProtocolError } from "@posthorn/smtp";
 import { facts, rejection } from "../../support/client.ts";
 import { settled } from "../../support/fake_clock.ts";
 import { ManualServer } from "../../support/manual.ts";
@@ -108,6 +108,42 @@ const endless: readonly Fault[] = [
         },
         (place, { error, result }) => assertEquals([error, result?.accepted.length], [undefined, 1], place),
       );
+    },
+  },
+  {
+    name: "F40 Replies to many recipients may all be long together, but not all as long as one may be",
+    run: async () => {
+      for (const [length, isTaken] of [[1_000, true], [100_000, false]] as const) {
+        const to = Array.from({ length: 200 }, (_, index) => `r${index}@y.test`);
+        let said = 0;
+        const server = new ManualServer((text, server) => {
+          for (const line of text.split("\r\n").filter((line) => /^(EHLO|MAIL|RCPT|DATA|QUIT|\.$)/.test(line))) {
+            if (line.startsWith("RCPT")) said++;
+            const long = `${`250-${"x".repeat(990)}\r\n`.repeat(length / 1_000 - 1)}250 ${"x".repeat(990)}\r\n`;
+            server.say(line.startsWith("RCPT") ? long : line === "DATA" ? "354 go\r\n" : line === "QUIT" ? "221 bye\r\n" : "250 ok\r\n");
+          }
+        });
+        const client = await connect(server.options());
+        const sent = client.send({ from: "a@x.test", to, body: "Subject: a\r\n\r\n" });
+        if (isTaken) assertEquals((await sent).accepted.length, 200);
+        else {
+          const error = await rejection(sent);
+          assertEquals([facts(error).kind, facts(error).delivery, server.isClosed], ["protocol", "not-sent", true]);
+          // A mebibyte, and one KiB a recipient: some twelve replies.
+          assert(error instanceof SmtpError && error.accepted.length < 20 && said < 20, `${said}`);
+        }
+        await client.quit();
+      }
+    },
+  },
+  {
+    name: "F40 An error repeats the beginning of a long reply, and has the whole of it beside",
+    run: async () => {
+      const words = `${"550-no\r\n".repeat(900)}550 ${"no ".repeat(5_000)}\r\n`;
+      const { error } = await sessionWith("MAIL", saying(words));
+      assert(error instanceof SmtpError);
+      assert(error.message.length < 2_100 && error.message.startsWith("The server refused MAIL: 550 no / no"), `${error.message.length}`);
+      assertEquals(error.reply?.lines.length, 901);
     },
   },
 ];
