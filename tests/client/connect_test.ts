@@ -11,7 +11,7 @@ async function turns(count = 10): Promise<void> {
 
 Deno.test("connect ends when a write fails and one reply still comes", async () => {
   const server = new ManualServer((_text, server) => {
-    setTimeout(() => server.say("554 5.7.1 blocked\r\n"), 0);
+    settled().then(() => server.say("554 5.7.1 blocked\r\n"));
     throw new Error("broken pipe");
   });
   const clock = new FakeClock();

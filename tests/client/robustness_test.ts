@@ -16,7 +16,7 @@ async function turns(count = 10): Promise<void> {
 Deno.test("SmtpClient waits no longer for last words when one of several replies comes behind a failed write", async () => {
   const server = new ManualServer((text, server) => {
     if (text.startsWith("EHLO")) return server.say(PIPELINING);
-    setTimeout(() => server.say("250 ok\r\n"), 0);
+    settled().then(() => server.say("250 ok\r\n"));
     throw new Error("broken pipe");
   });
   const clock = new FakeClock();

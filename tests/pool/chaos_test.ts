@@ -27,7 +27,7 @@ function moody(random: () => number, trouble: number): PoolServer {
     if (mood === 2) return command === "QUIT" ? undefined : "550 5.7.1 no";
     if (mood === 6) return undefined;
     silent.add(peer.id);
-    if (mood === 4) setTimeout(() => peer.end(), 0);
+    if (mood === 4) settled().then(() => peer.end());
     else if (mood === 5) peer.end();
     return null;
   });

@@ -134,7 +134,7 @@ for (
 for (const [what, isSentAgain] of [["a stream", false], ["a function that opens a stream", true]] as const) {
   Deno.test(`SmtpPool ${isSentAgain ? "sends" : "does not send"} ${what} again that was lost in its middle`, async () => {
     const server = new PoolServer((command, peer) => {
-      if (command === "DATA" && peer.id === 1 && peer.messages.length > 0) setTimeout(() => peer.end(), 0);
+      if (command === "DATA" && peer.id === 1 && peer.messages.length > 0) settled().then(() => peer.end());
       return undefined;
     });
     let opened = 0;

@@ -3,6 +3,7 @@
  * pattern, so that one dialog holds for clients that write the same in different words. The head of the JSON file describes the members.
  */
 import type { Socket } from "@posthorn/smtp";
+import { settled } from "./fake_clock.ts";
 
 /** How the server's octets are cut. */
 export type Cut = "whole" | "line" | "byte";
@@ -198,7 +199,7 @@ export class DialogServer {
     this.#say(isBare ? step.bareNewline : step.reply, step.chunk);
     const { extra } = step;
     // The octets that come later come on a turn of the event loop of their own.
-    if (extra !== undefined) setTimeout(() => this.#say(extra), 0);
+    if (extra !== undefined) settled().then(() => this.#say(extra));
     if (step.then === "hold" || step.then === "drain-then-close") this.#isDeaf = true;
     else if (step.then === "starttls") this.#awaitsTls = true;
     else if (step.then !== undefined) this.#hangUp(step.then);

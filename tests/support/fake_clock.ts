@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock } from "@posthorn/smtp";
 
 /** A clock that stands still until a test moves it. */
@@ -56,5 +57,5 @@ export class FakeClock implements Clock {
 
 /** Resolves when every promise that could go on by itself has done so: a turn of the event loop, not a length of time. */
 export function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => void setImmediate(() => resolve()));
 }
