@@ -136,11 +136,11 @@ export const abortFaults: readonly SocketFault[] = [
     async run({ SmtpPool }, env): Promise<void> {
       for (const isDrained of [true, false]) {
         const puppet = await Puppet.play(env, `${HELLO}${SENT}${isDrained ? BYE : "S: {silence}"}`);
-        const pool = new SmtpPool(puppet.options(), { maxConnections: 2 });
-        await Promise.all([pool.send(MESSAGE), pool.send(MESSAGE)]);
+        const pool = new SmtpPool(puppet.options());
+        await pool.send(MESSAGE);
         if (isDrained) await pool.drain();
         else pool.close();
-        equal((await puppet.reports()).map(({ end }) => end === undefined), [false, false]);
+        equal((await puppet.reports()).map(({ end }) => end === undefined), [false]);
       }
     },
   },
