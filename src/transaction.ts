@@ -52,7 +52,9 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
   const room = limit - session.mails;
   if (waiting.length > room) throw noRoom(limit, waiting.length);
   const transactions: TransactionResult[] = [];
-  const refusals: SmtpReplyError[] = [];
+  /** The first refusal alone, and how many there were: each repeats what was refused before it. */
+  let refusal: SmtpReplyError | undefined;
+  let refusals = 0;
   const accepted: RecipientReply[] = [];
   const rejected: RecipientReply[] = [];
   let begun = 0;
@@ -65,8 +67,8 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       const mayBeFollowed = ++begun + waiting.length < room;
       const delivered = await exchange({ session, message, envelope, recipients, before, mayBeFollowed, turn, isLast, quit, signal });
       transactions.push(resultOf(delivered));
-      accepted.push(...delivered.accepted);
-      rejected.push(...delivered.rejected);
+      append(accepted, delivered.accepted);
+      append(rejected, delivered.rejected);
       if (delivered.late.length > 0) waiting.push(delivered.late);
     } catch (error) {
       if (error instanceof SmtpStateError && accepted.length > 0) {
@@ -76,22 +78,27 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       if (!(error instanceof SmtpReplyError)) throw error;
       // Other recipients may fare better, unless there is nobody left to ask.
       if (session.hasEnded && waiting.length > 0) throw error;
-      refusals.push(error);
-      rejected.push(...refusedOf(recipients, error, rejected.length));
+      refusal ??= error;
+      refusals++;
+      append(rejected, refusedOf(recipients, error, rejected.length));
     }
   }
   const [first] = transactions;
   if (first !== undefined) return { accepted, rejected, reply: first.reply, queueId: first.queueId, transactions };
-  throw refusals.length === 1 ? refusals[0] : refusedAltogether(refusals[0]!, rejected);
+  throw refusals === 1 ? refusal : refusedAltogether(refusal!, rejected);
+}
+
+/** One by one: as arguments of one call, a hundred thousand would be more than the stack holds. */
+function append<T>(list: T[], more: readonly T[]): void {
+  for (const one of more) list.push(one);
 }
 
 /** Everybody in `group`, with the reply that refused them: their own where there is one. The first `known` of the error were told before. */
 function refusedOf(group: readonly PlannedRecipient[], error: SmtpReplyError, known: number): RecipientReply[] {
-  const told = error.rejected.slice(known);
-  return group.map(({ address }) => {
-    // They stand in the same order, and an address may stand there twice.
-    return told[0]?.address === address ? told.shift()! : { address, reply: error.reply! };
-  });
+  const { rejected } = error;
+  let next = known;
+  // They stand in the same order, and an address may stand there twice.
+  return group.map(({ address }) => rejected[next]?.address === address ? rejected[next++]! : { address, reply: error.reply! });
 }
 
 function noRoom(limit: number, transactions: number): SmtpUnsupportedError {
@@ -124,19 +131,21 @@ function grouped(session: Session, message: PreparedMessage, { recipients }: Env
   const maxDomains = extensions.limit("RCPTDOMAINMAX") ?? Infinity;
   if (recipients.length <= maxRecipients && maxDomains === Infinity) return [recipients];
   const groups: Group[] = [];
-  /** Those with room for more. */
-  let open: Group[] = [];
+  /** The last group of each domain. */
+  const known = new Map<string, Group>();
+  /** The one with room for other domains: whatever the limits are, one is looked at and not all. */
+  let open: Group | undefined;
+  const hasRoom = ({ members }: Group) => members.length < maxRecipients;
   for (const recipient of recipients) {
     const domain = recipient.address.slice(recipient.address.lastIndexOf("@") + 1).toLowerCase();
-    let group = open.find(({ domains }) => domains.size < maxDomains || domains.has(domain));
-    if (group === undefined) {
-      group = { members: [], domains: new Set() };
-      groups.push(group);
-      open.push(group);
+    let group = known.get(domain);
+    if (group === undefined || !hasRoom(group)) {
+      if (open === undefined || !hasRoom(open) || open.domains.size >= maxDomains) groups.push(open = { members: [], domains: new Set() });
+      group = open;
+      known.set(domain, group);
     }
     group.members.push(recipient);
     group.domains.add(domain);
-    if (group.members.length === maxRecipients) open = open.filter((other) => other !== group);
   }
   if (groups.length > 1 && (message.requireAllRecipients || !message.body.isRepeatable)) {
     const hint = message.requireAllRecipients

@@ -2,8 +2,18 @@
  * What hostile size costs: time grows with it and not faster, and memory does not grow at all beyond bounds that have a name. It is the one place where a
  * test looks at the time, and it compares times with each other only.
  */
-import { assert, assertEquals } from "@std/assert";
-import { connect, Extensions, type Message, parseMailbox, type Reply, ReplyDecoder, SmtpConnection } from "@posthorn/smtp";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  connect,
+  Extensions,
+  type Message,
+  parseMailbox,
+  type Reply,
+  ReplyDecoder,
+  SmtpConnection,
+  SmtpReplyError,
+  SmtpUnsupportedError,
+} from "@posthorn/smtp";
 import { MAX_COMMAND_LINE } from "../../src/wire/command.ts";
 import { Secrets } from "../../src/wire/secrets.ts";
 import { BYE, connectTo, HELLO } from "../support/client.ts";
@@ -154,6 +164,35 @@ for (const [what, keywords, answer] of SERVERS) {
     });
   });
 }
+
+for (const limits of ["RCPTDOMAINMAX=1", "RCPTDOMAINMAX=2 RCPTMAX=5"]) {
+  Deno.test(`Grouping recipients of as many domains costs time in proportion to their number (${limits})`, async () => {
+    const server = quickServer([`LIMITS ${limits} MAILMAX=1`]);
+    const client = await connect(server.options());
+    await assertLinear(1_000, async (count) => {
+      const to = Array.from({ length: count }, (_, index) => `user@y${index}.test`);
+      const error = await client.send({ from: "a@x.test", to, body: "hi" }).catch((error: unknown) => error);
+      assertInstanceOf(error, SmtpUnsupportedError);
+    });
+    client.close();
+  });
+}
+
+Deno.test("A message to more recipients than a call takes arguments is sent, and refused, as any other is", async () => {
+  const to = addresses(150_000);
+  let says: string | undefined;
+  const server = quickServer(
+    ["PIPELINING"],
+    (line) => line.startsWith("RCPT") ? says : line === "DATA" && says !== undefined ? "503 nobody" : undefined,
+  );
+  const client = await connect(server.options());
+  assertEquals((await client.send({ from: "a@x.test", to, body: "hi" })).accepted.length, to.length);
+  says = "550 5.1.1 no";
+  const error = await client.send({ from: "a@x.test", to, body: "hi" }).catch((error: unknown) => error);
+  assertInstanceOf(error, SmtpReplyError);
+  assertEquals([error.rejected.length, error.rejected.at(-1)?.address, error.delivery], [to.length, to.at(-1), "not-sent"]);
+  client.close();
+});
 
 for (const transfer of ["data", "bdat"] as const) {
   Deno.test(`Sending content of many small chunks costs time in proportion to their number (${transfer})`, async () => {
