@@ -43,6 +43,8 @@ export interface PreparedBody {
   readonly facts: ContentFacts | undefined;
   /** Whether it can be opened more than once. */
   readonly isRepeatable: boolean;
+  /** @throws {TypeError} When somebody else has begun to read it meanwhile. */
+  assertUnread?(): void;
   /** Begins to read it. */
   open(promise: ContentPromise): Content;
   /** The whole of it as it stands on the wire, where it is in memory; what was prepared among the parts, uncopied, where nothing in it has to change. */
@@ -78,15 +80,19 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
     // A copy, where it is cheap, since the caller may use the array again before it is written: what was looked at is what goes out.
     return prepareOctets(body.length <= BLOCK ? new Uint8Array(body) : settledOctets(body), lineEndings, isBinary);
   }
-  if (body instanceof ReadableStream && body.locked) {
-    throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
-  }
+  const assertUnread = (): void => {
+    if (body instanceof ReadableStream && body.locked) {
+      throw new TypeError("Cannot use body as a message as it must be a stream that nobody reads: it is locked");
+    }
+  };
+  assertUnread();
   const open = opener(body);
   if (open !== undefined) {
     const isRepeatable = !(body instanceof ReadableStream);
     return {
       facts: undefined,
       isRepeatable,
+      assertUnread,
       open: (promise) => new FramedContent(lazySource(open), framerOf(promise.framing, lineEndings), promise),
     };
   }

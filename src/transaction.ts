@@ -42,10 +42,12 @@ export interface Sending {
  * Sends `message` on a session.
  *
  * @throws {SmtpReplyError} MAIL, every recipient, DATA or the content was refused. {SmtpUnsupportedError} The server lacks what the message needs.
- * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read.
+ * {SmtpConnectionError} The connection was lost: see `delivery`. {SmtpBodyError} The content could not be read. {TypeError} Somebody else reads it.
  */
 export async function runTransaction(message: PreparedMessage, { session, turn, quit, signal }: Sending): Promise<SendResult> {
   session.assertLegal(beginsWithReset(session, turn) ? "RSET" : "MAIL");
+  // Behind a 354 it would cost the connection, and those that wait for it.
+  message.body.assertUnread?.();
   const envelope = planEnvelope(session, message);
   const waiting = grouped(session, message, envelope);
   const limit = session.extensions.limit("MAILMAX") ?? Infinity;

@@ -115,6 +115,21 @@ export const sources: readonly Fault[] = [
     },
   },
   {
+    name: "F20 A stream that another message has begun to read by then costs neither the connection nor those that wait for it",
+    run: async () => {
+      for (const [transfer, protocol] of WAYS) {
+        const server = new OctetServer(undefined, protocol);
+        await using client = await clientOf(server);
+        const body = streamOf([bytes("hello\r\n")], close);
+        const messages = [body, body, "bye"].map((body) => ({ from: "a@x.test", to: "b@y.test", body, transfer }));
+        const [first, second, third] = await Promise.allSettled(messages.map((message) => client.send(message)));
+        assertEquals([first?.status, second?.status, third?.status], ["fulfilled", "rejected", "fulfilled"], transfer);
+        assertInstanceOf(Reflect.get(Object(second), "reason"), TypeError);
+        assertEquals([server.messages, client.isClosed], [["hello\r\n", "bye\r\n"], false]);
+      }
+    },
+  },
+  {
     name: "F20 What is no octets in a stream ends the message, and is no part of it",
     run: async () => {
       const odd: readonly unknown[] = [
