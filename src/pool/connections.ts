@@ -110,7 +110,7 @@ export class Connections {
 
   /** Takes `member` out of those that are ready when it is full. Called behind each message it was given. */
   settleLoad(member: Member): void {
-    if (member.load >= this.#capacity || !member.hasRoom) this.#unready(member);
+    if (member.load >= Math.min(this.#capacity, member.capacity) || !member.hasRoom) this.#unready(member);
   }
 
   /** `member` is done with a message; where it is of more use, to one of at most `limit`, it waits for the next. */

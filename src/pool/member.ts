@@ -40,6 +40,11 @@ export class Member {
     this.#session.watch();
   }
 
+  /** Messages at most: where nothing can ride behind another, more of them would only be lost with it. */
+  get capacity(): number {
+    return this.#session.isPipelining && !this.#session.isLmtp ? Infinity : 1;
+  }
+
   /** Whether it may carry one more. */
   get hasRoom(): boolean {
     return this.#messages < this.#maxMessages && Math.max(this.#transactions, this.#session.mails + this.load) < this.#mailMax;

@@ -230,3 +230,15 @@ Deno.test("SmtpPool sends again, on a fresh connection, what a server that has f
   await pool.drain();
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("SmtpPool with a window gives a connection one message at a time where nothing can ride, so that no more are lost with it", async () => {
+  const server = new PoolServer((command, peer) => {
+    if (peer.messages.length === 0 || !command.startsWith("MAIL")) return undefined;
+    peer.end();
+    return null;
+  });
+  server.keywords = [];
+  await using pool = new SmtpPool(server.options(), { maxConnections: 1, window: 4 });
+  await Promise.all(Array.from({ length: 6 }, (_, index) => pool.send(saying(`${index}`))));
+  assertEquals([server.shares, pool.stats().failed], [[1, 1, 1, 1, 1, 1], 0]);
+});
