@@ -9,7 +9,8 @@ import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { checkLineEndings, edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
 import { checkContent, CR, gathered, lengthOf, LF, settledOctets } from "./wire/octets.ts";
-import { encodeText, quoted } from "./wire/text.ts";
+import { encodeText } from "./wire/text.ts";
+import { wrong } from "./wire/wrong.ts";
 
 /**
  * A message's content: headers, an empty line, body. Text is Unicode and goes out as UTF-8. A stream can be sent once; a function that opens one can
@@ -90,11 +91,7 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
       open: (promise) => new FramedContent(lazySource(open), framerOf(promise.framing, lineEndings), promise),
     };
   }
-  throw new TypeError(
-    `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
-      quoted(body)
-    }`,
-  );
+  throw wrong("body as a message", "text, a Uint8Array, a Blob, a ReadableStream or a function that opens one", body);
 }
 
 /** Content that is whole in memory. */

@@ -57,7 +57,7 @@ async function openSocket(settings: Settings): Promise<{ readonly socket: Socket
         if (signal.aborted) closeQuietly(fresh);
         return fresh;
       };
-      let current = socket === undefined ? owned("what dial gave", await settings.dial(dialOptions(settings, signal))) : owned("socket", socket);
+      let current = socket ?? owned("what dial gave", await settings.dial(dialOptions(settings, signal)));
       // A tunnel stands in the clear; implicit TLS begins inside it.
       if (tls === "implicit" && current.secureTransport !== "on" && current.startTls !== undefined) {
         const serverName = settings.tlsOptions.serverName ?? hostname;
