@@ -130,10 +130,12 @@ interface Source {
 function singleChunk(chunk: Uint8Array, length: number): Source {
   let rest: Uint8Array | undefined = chunk;
   return {
-    read: () => {
+    // deno-lint-ignore require-await -- what it throws is to reject
+    read: async () => {
       const given = rest;
       rest = undefined;
-      return given === undefined || given.length === length ? Promise.resolve(given) : Promise.reject(shrunk(length - given.length));
+      if (given !== undefined) checkAllThere(given.length, length);
+      return given;
     },
     cancel: () => {},
   };
@@ -184,15 +186,9 @@ function wellFormed(length: number, { octets }: ContentFacts): Framer {
   return { push: (block) => block, finish: () => end };
 }
 
-/** @throws {TypeError} When `parts` have not as many octets any more as they had. */
-function checkAllThere(parts: readonly Uint8Array[], octets: number): void {
-  const left = lengthOf(parts);
-  if (left !== octets) throw shrunk(octets - left);
-}
-
-/** The error of octets that were there when they were looked at, and are not any more. */
-function shrunk(octets: number): TypeError {
-  return new TypeError(`Cannot use body as content as it must stay as it is: ${octets} octets are gone`);
+/** @throws {TypeError} When of `octets` that were there when they were looked at only `left` still are. */
+function checkAllThere(left: number, octets: number): void {
+  if (left !== octets) throw new TypeError(`Cannot use body as content as it must stay as it is: ${octets - left} octets are gone`);
 }
 
 function fresh(length: number): Uint8Array {
@@ -269,7 +265,7 @@ class FramedContent implements Content {
       length += block.length;
     }
     this.#patience.pause();
-    checkAllThere(parts, framed);
+    checkAllThere(lengthOf(parts), framed);
     return { parts: gathered(parts), last: false, release: () => this.#rooms.release(lent) };
   }
 
@@ -281,9 +277,9 @@ class FramedContent implements Content {
 
   #end(parts: readonly Uint8Array[], framed: number): ContentPiece {
     this.#patience.clear();
-    checkAllThere(parts, framed);
+    checkAllThere(lengthOf(parts), framed);
     // A chunk whose buffer was handed on meanwhile has no octets any more, and then this is not the end.
-    if (this.#framed !== this.#octets) throw shrunk(this.#octets - this.#framed);
+    checkAllThere(this.#framed, this.#octets);
     return { parts: gathered([...parts, this.#framer.finish()]), last: true };
   }
 
