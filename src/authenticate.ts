@@ -22,7 +22,6 @@ import { bounded } from "./session/bounded.ts";
 import { decodeBase64, encodeBase64 } from "./wire/base64.ts";
 import { MAX_COMMAND_LINE } from "./wire/command.ts";
 import type { Reply } from "./wire/reply.ts";
-import { Secrets } from "./wire/secrets.ts";
 
 /** Octets of an AUTH command at most, CRLF counted; a longer initial response waits for a 334 (RFC 4954 section 4, RFC 5321 section 4.5.3.1.4). */
 const MAX_AUTH_LINE = 512;
@@ -107,7 +106,6 @@ function isRefusal({ reply, details }: Outcome): boolean {
 class Attempt {
   readonly #connection: SmtpConnection;
   readonly #signal: AbortSignal | undefined;
-  readonly #secrets = new Secrets();
 
   constructor(connection: SmtpConnection, signal: AbortSignal | undefined) {
     this.#connection = connection;
@@ -150,7 +148,7 @@ class Attempt {
 
   /** What a server says of its refusal may be what it heard. */
   #cleared(details: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, this.#secrets.hide([value]).join("")]));
+    return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, sessionOf(this.#connection).secrets.hide([value]).join("")]));
   }
 
   /** One exchange, to the server's last word. */
@@ -159,7 +157,6 @@ class Attempt {
     const options = this.#signal === undefined ? {} : { signal: this.#signal };
     let first = exchange.initialResponse;
     const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
-    this.#secrets.hear(`AUTH ${name} ${isShort ? encodeBase64(first!) : ""}`);
     let reply = await connection.auth(name, isShort ? first : undefined, options);
     if (isShort) first = undefined;
     for (let round = 0; reply.code === 334; round++) {
@@ -180,7 +177,6 @@ class Attempt {
         if (!reply.isPermanent && !reply.isTransient) sessionOf(connection).close("The server did not let AUTH be cancelled");
         throw cause instanceof SmtpError ? cause : new SmtpAuthError(`AUTH ${name} was given up`, { ...AUTH, cause });
       }
-      this.#secrets.hear(encodeBase64(response));
       reply = await connection.authRespond(response, options);
     }
     if (reply.code === 235 && !(first === undefined && await this.#isProven(exchange, reply))) {

@@ -9,7 +9,8 @@ import type { Content, ContentPiece } from "./session/task.ts";
 import { type ContentFacts, contentFacts, isEightBit } from "./wire/content.ts";
 import { checkLineEndings, edited, LineEdits, type LineEndings } from "./wire/line_edits.ts";
 import { checkContent, CR, gathered, lengthOf, LF, settledOctets } from "./wire/octets.ts";
-import { encodeText, quoted } from "./wire/text.ts";
+import { encodeText } from "./wire/text.ts";
+import { wrong } from "./wire/wrong.ts";
 
 /**
  * A message's content: headers, an empty line, body. Text is Unicode and goes out as UTF-8. A stream can be sent once; a function that opens one can
@@ -96,11 +97,7 @@ export function prepareBody(body: MessageBody, lineEndings: LineEndings, isBinar
       open: (promise) => new FramedContent(lazySource(open), framerOf(promise.framing, lineEndings), promise),
     };
   }
-  throw new TypeError(
-    `Cannot use body as a message as it must be text, a Uint8Array, a Blob, a ReadableStream or a function that opens one: current value is ${
-      quoted(body)
-    }`,
-  );
+  throw wrong("body as a message", "text, a Uint8Array, a Blob, a ReadableStream or a function that opens one", body);
 }
 
 /** Content that is whole in memory. */
@@ -139,10 +136,12 @@ interface Source {
 function singleChunk(chunk: Uint8Array, length: number): Source {
   let rest: Uint8Array | undefined = chunk;
   return {
-    read: () => {
+    // deno-lint-ignore require-await -- what it throws is to reject
+    read: async () => {
       const given = rest;
       rest = undefined;
-      return given === undefined || given.length === length ? Promise.resolve(given) : Promise.reject(shrunk(length - given.length));
+      if (given !== undefined) checkAllThere(given.length, length);
+      return given;
     },
     cancel: () => {},
   };
@@ -193,15 +192,9 @@ function wellFormed(length: number, { octets }: ContentFacts): Framer {
   return { push: (block) => block, finish: () => end };
 }
 
-/** @throws {TypeError} When `parts` have not as many octets any more as they had. */
-function checkAllThere(parts: readonly Uint8Array[], octets: number): void {
-  const left = lengthOf(parts);
-  if (left !== octets) throw shrunk(octets - left);
-}
-
-/** The error of octets that were there when they were looked at, and are not any more. */
-function shrunk(octets: number): TypeError {
-  return new TypeError(`Cannot use body as content as it must stay as it is: ${octets} octets are gone`);
+/** @throws {TypeError} When of `octets` that were there when they were looked at only `left` still are. */
+function checkAllThere(left: number, octets: number): void {
+  if (left !== octets) throw new TypeError(`Cannot use body as content as it must stay as it is: ${octets - left} octets are gone`);
 }
 
 function fresh(length: number): Uint8Array {
@@ -278,7 +271,7 @@ class FramedContent implements Content {
       length += block.length;
     }
     this.#patience.pause();
-    checkAllThere(parts, framed);
+    checkAllThere(lengthOf(parts), framed);
     return { parts: gathered(parts), last: false, release: () => this.#rooms.release(lent) };
   }
 
@@ -290,9 +283,9 @@ class FramedContent implements Content {
 
   #end(parts: readonly Uint8Array[], framed: number): ContentPiece {
     this.#patience.clear();
-    checkAllThere(parts, framed);
+    checkAllThere(lengthOf(parts), framed);
     // A chunk whose buffer was handed on meanwhile has no octets any more, and then this is not the end.
-    if (this.#framed !== this.#octets) throw shrunk(this.#octets - this.#framed);
+    checkAllThere(this.#framed, this.#octets);
     return { parts: gathered([...parts, this.#framer.finish()]), last: true };
   }
 

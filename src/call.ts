@@ -6,9 +6,9 @@ import { own } from "./wire/own.ts";
 /** Options of every verb. */
 export interface CallOptions {
   /** Gives the call up. One that was written already ends the connection, since its reply must not be taken for another's. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How long its reply may take, in milliseconds; default by the connection's `timeouts`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Options of MAIL and RCPT. */

@@ -239,7 +239,7 @@ export class SmtpClient implements AsyncDisposable {
    */
   async verify(options: SignalOptions = {}): Promise<void> {
     const { signal }: SignalOptions = own(options);
-    const reply = await this.#turns.take(() => this.connection.noop(calling(signal)), { signal });
+    const reply = await this.#turns.take(() => this.connection.noop({ signal }), { signal });
     if (!reply.isPositive) throw this.#refused("NOOP", reply, "command");
   }
 
@@ -309,13 +309,13 @@ export class SmtpClient implements AsyncDisposable {
     const { greeting } = connection;
     if (greeting.code !== 220) throw this.#refused("the connection", greeting, "greeting");
     if (this.#protocol === "lmtp") {
-      const lhlo = await connection.lhlo(this.#name, calling(signal));
+      const lhlo = await connection.lhlo(this.#name, { signal });
       if (!lhlo.isPositive) throw this.#refused("LHLO", lhlo, "ehlo");
       return connection.extensions;
     }
-    const ehlo = await connection.ehlo(this.#name, calling(signal));
+    const ehlo = await connection.ehlo(this.#name, { signal });
     if (EHLO_UNKNOWN.includes(ehlo.code) && !isEsmtpRequired) {
-      const helo = await connection.helo(this.#name, calling(signal));
+      const helo = await connection.helo(this.#name, { signal });
       if (!helo.isPositive) throw this.#refused("HELO", helo, "helo");
     } else if (!ehlo.isPositive) throw this.#refused("EHLO", ehlo, "ehlo");
     return connection.extensions;
@@ -331,10 +331,10 @@ export class SmtpClient implements AsyncDisposable {
         hint: 'where TLS is not wanted, say tls: "none"',
       });
     }
-    const reply = await connection.startTls(calling(signal));
+    const reply = await connection.startTls({ signal });
     if (reply.code !== 220) throw this.#refused("STARTTLS", reply, "starttls");
     try {
-      await connection.upgrade(undefined, calling(signal));
+      await connection.upgrade(undefined, { signal });
     } catch (error) {
       // The server waits for a handshake that will not come.
       connection.close();
@@ -342,11 +342,6 @@ export class SmtpClient implements AsyncDisposable {
     }
     await this.#hello({ ...options, isEsmtpRequired: true });
   }
-}
-
-/** A call's own options; the verbs tell an absent signal from none. */
-function calling(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }
 
 /** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */

@@ -15,7 +15,7 @@ import { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
-import { Secrets } from "./wire/secrets.ts";
+import { wrong, wrongSecret } from "./wire/wrong.ts";
 
 let sessionOf: (connection: SmtpConnection) => Session;
 
@@ -45,7 +45,6 @@ let sessionOf: (connection: SmtpConnection) => Session;
  */
 export class SmtpConnection implements AsyncDisposable {
   readonly #session: Session;
-  readonly #secrets = new Secrets();
   #disposal: Promise<void> | undefined;
   /** The server's greeting, whatever its code. */
   readonly greeting: Reply;
@@ -298,7 +297,7 @@ export class SmtpConnection implements AsyncDisposable {
 
   /** Takes `extensions` for what the server offers, for one that says it in no EHLO: `["PIPELINING", "SIZE 1000000"]`. */
   setExtensions(extensions: Iterable<string>): void {
-    if (typeof extensions === "string") throw new TypeError("Cannot use extensions as it must be a list of lines: current value is one text");
+    if (typeof extensions === "string") throw wrong("extensions", "a list of lines", extensions);
     this.#session.extensions = new Extensions(extensions);
   }
 
@@ -343,16 +342,16 @@ export class SmtpConnection implements AsyncDisposable {
 
   async #secret(verb: string, line: string, label: string, options: CallOptions | undefined): Promise<Reply> {
     checkLine(line, label);
-    this.#secrets.hear(line);
-    return await this.#issue({ verb, label, secrets: this.#secrets, line, ...calling(options) });
+    this.#session.secrets.hear(line);
+    return await this.#issue({ verb, label, secrets: this.#session.secrets, line, ...calling(options) });
   }
 
   /** A line that may have a URL in it: whoever learns the token behind its URLAUTH may fetch what it names. */
   async #withUrl({ line, ...command }: Command & { readonly line: string }): Promise<Reply> {
     const [, token] = /;urlauth=[^\s:]*:[^\s:]*:(\S+)/i.exec(checkLine(line)) ?? [];
     if (token === undefined) return await this.#issue({ ...command, line });
-    this.#secrets.add(token);
-    return await this.#issue({ ...command, line, label: line.replace(token, "***"), secrets: this.#secrets });
+    this.#session.secrets.add(token);
+    return await this.#issue({ ...command, line, label: line.replace(token, "***"), secrets: this.#session.secrets });
   }
 
   async #command(verb: string, args: string, options: CallOptions | undefined): Promise<Reply> {
@@ -371,7 +370,7 @@ export class SmtpConnection implements AsyncDisposable {
 /** @throws {TypeError} When `octets` are none. They are not in the message. */
 function checkSecret(name: string, octets: Uint8Array): Uint8Array {
   if (octets instanceof Uint8Array) return octets;
-  throw new TypeError(`Cannot use ${name} in AUTH as it must be a Uint8Array: current value is not shown`);
+  throw wrongSecret(`${name} in AUTH`, "a Uint8Array");
 }
 
 /** The session behind `connection`, for the high level, which speaks on the same one. */

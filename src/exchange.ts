@@ -22,7 +22,7 @@ import type { PreparedMessage } from "./message.ts";
 import { MAX_FLIGHT } from "./session/flight.ts";
 import { RECIPIENT_REPLY, type Session } from "./session/session.ts";
 import type { Turn } from "./turns.ts";
-import { DotStuffer } from "./wire/dot_stuffer.ts";
+import { CR, DOT, LF } from "./wire/octets.ts";
 import type { Reply } from "./wire/reply.ts";
 
 /** Who gets the message and who does not. */
@@ -366,10 +366,9 @@ export function toldOf({ accepted, rejected }: Recipients): Partial<SmtpErrorFac
 
 /** What RFC 2920 section 3.1 asks for where DATA was accepted for nobody. The reply is no news of any message. */
 function sendLoneDot(session: Session): void {
-  const payload = [new DotStuffer().finish()];
   // One that is neither yes nor no asks for more, for all we know, and the next command would be content.
   const onReply = (reply: Reply) => reply.isIntermediate && session.close("The server did not let an empty message end");
-  session.issue({ verb: ".", payload, timeout: session.options.timeouts.quit, onReply }).catch(() => {});
+  session.issue({ verb: ".", payload: [LONE_DOT], timeout: session.options.timeouts.quit, onReply }).catch(() => {});
 }
 
 /** QUIT, which neither turns a success into an error nor makes it wait: a server may drop it, or refuse it so early (Courier 1.0 and Haraka 3.3 do). */
@@ -380,6 +379,7 @@ function sayQuit(session: Session): void {
 const DATA = { verb: "DATA", line: "DATA" };
 const RSET = { verb: "RSET", line: "RSET" };
 const GO_AHEAD = 354;
+const LONE_DOT = Uint8Array.of(DOT, CR, LF);
 const CONTENT = "the message";
 /** How long a server that was never seen to take one transaction behind another may be silent about it, in milliseconds (Courier 1.0 drops what comes). */
 const TRIAL = 10_000;

@@ -5,7 +5,8 @@ import { checkBoolean } from "./options.ts";
 import type { LineEndings } from "./wire/dot_stuffer.ts";
 import { own } from "./wire/own.ts";
 import { forwardPath, reversePath } from "./wire/path.ts";
-import { hasNonAscii, quoted } from "./wire/text.ts";
+import { hasNonAscii } from "./wire/text.ts";
+import { wrong } from "./wire/wrong.ts";
 
 /**
  * A message: its envelope and its content. The envelope alone decides who gets it; the content goes out as it is, apart from its line ends.
@@ -94,10 +95,10 @@ export function prepareMessage(message: Message): PreparedMessage {
   }
   const sender = reversePath(from);
   if (!TRANSFERS.includes(transfer)) {
-    throw new TypeError(`Cannot use transfer as it must be one of ${TRANSFERS.join(", ")}: current value is ${quoted(transfer)}`);
+    throw wrong("transfer", `one of ${TRANSFERS.join(", ")}`, transfer);
   }
   if (checkBoolean("binary", binary) && transfer === "data") {
-    throw new TypeError('Cannot use transfer for binary content as it must be "auto" or "bdat": current value is "data"');
+    throw wrong("transfer for binary content", '"auto" or "bdat"', transfer);
   }
   const body = prepareBody(given.body, lineEndings, binary);
   return {

@@ -2,6 +2,7 @@
 import { SmtpConnectionError, SmtpError, type SmtpErrorFacts, SmtpSecurityError } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import { bounded } from "./session/bounded.ts";
+import { toldAnew } from "./session/failures.ts";
 import { Session } from "./session/session.ts";
 import { checkSocket, closeQuietly, type DialOptions, messageOf, type Socket, type SocketInfo } from "./transport/socket.ts";
 import type { Reply } from "./wire/reply.ts";
@@ -57,7 +58,7 @@ async function openSocket(settings: Settings): Promise<{ readonly socket: Socket
         if (signal.aborted) closeQuietly(fresh);
         return fresh;
       };
-      let current = socket === undefined ? owned("what dial gave", await settings.dial(dialOptions(settings, signal))) : owned("socket", socket);
+      let current = socket ?? owned("what dial gave", await settings.dial(dialOptions(settings, signal)));
       // A tunnel stands in the clear; implicit TLS begins inside it.
       if (tls === "implicit" && current.secureTransport !== "on" && current.startTls !== undefined) {
         const serverName = settings.tlsOptions.serverName ?? hostname;
@@ -79,9 +80,7 @@ function dialOptions(settings: Settings, signal: AbortSignal): DialOptions {
 
 function connectError(cause: unknown, what: string, { tls, port }: Settings): unknown {
   const hint = tls === "implicit" && port !== 465 ? `port ${port} may speak STARTTLS, and implicit TLS was asked for` : undefined;
-  if (cause instanceof SmtpSecurityError && hint !== undefined) {
-    return new SmtpSecurityError(cause.kind, cause.message, { ...CONNECT, hint, transient: cause.transient, cause });
-  }
+  if (cause instanceof SmtpSecurityError && hint !== undefined) return toldAnew(cause, { ...CONNECT, hint, cause });
   if (cause instanceof SmtpError || cause instanceof TypeError || cause instanceof RangeError) return cause;
   return new SmtpConnectionError("connect", `${what} failed: ${messageOf(cause)}`, { ...CONNECT, hint, cause });
 }

@@ -6,10 +6,11 @@ import { checkSignal } from "./session/signal.ts";
 import { DEFAULT_TIMEOUTS, MAX_TIMEOUT, type Timeouts } from "./session/timeouts.ts";
 import type { Trace } from "./session/trace.ts";
 import { createDialer } from "./transport/dial.ts";
-import type { Dialer, Socket, TlsOptions } from "./transport/socket.ts";
+import { checkSocket, type Dialer, type Socket, type TlsOptions } from "./transport/socket.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName } from "./wire/path.ts";
-import { hasForbidden, quoted } from "./wire/text.ts";
+import { hasForbidden } from "./wire/text.ts";
+import { outOfRange, wrong, wrongSecret } from "./wire/wrong.ts";
 
 /**
  * When TLS is spoken. `"implicit"`: from the first byte (RFC 8314 section 3.3). `"starttls"`: after STARTTLS, or not at all (RFC 3207).
@@ -116,10 +117,10 @@ export function resolveOptions(options: ConnectOptions): Settings {
     tlsOptions: checkTlsOptions(given.tlsOptions ?? {}),
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
-    signal: checkedSignal(given.signal),
+    signal: checkSignal(given.signal),
     trace: given.trace === undefined ? undefined : checkFunction("trace", given.trace),
     dial: given.dial === undefined ? createDialer() : checkFunction("dial", given.dial),
-    socket: given.socket === undefined ? undefined : checkSocket(given.socket),
+    socket: given.socket === undefined ? undefined : checkSocket("socket", given.socket),
     clock: given.clock === undefined ? systemClock : checkClock(given.clock),
     protocol,
     name: given.name === undefined ? undefined : checkClientName(given.name),
@@ -191,7 +192,7 @@ export function checkTlsOptions(options: TlsOptions): TlsOptions {
   const { serverName, caCerts, cert, key } = given;
   if (serverName !== undefined) checkHostname(serverName);
   if (caCerts !== undefined && !(Array.isArray(caCerts) && caCerts.every((pem) => typeof pem === "string"))) {
-    throw new TypeError("Cannot use tlsOptions.caCerts as it must be a list of certificates, PEM: current value is not shown");
+    throw wrongSecret("tlsOptions.caCerts", "a list of certificates, PEM");
   }
   for (const pem of [cert, key]) {
     if (pem !== undefined && typeof pem !== "string") {
@@ -236,7 +237,7 @@ export function checkBoolean(name: string, value: boolean): boolean {
 export function checkTimeout(name: string, value: number): void {
   if (typeof value !== "number") throw wrong(name, "a number of milliseconds", value);
   if (value >= 1 && value <= MAX_TIMEOUT) return;
-  throw new RangeError(`Cannot use ${name} as a deadline as it must be from 1 to ${MAX_TIMEOUT} ms: current value is ${value}`);
+  throw outOfRange(`${name} as a deadline`, `from 1 to ${MAX_TIMEOUT} ms`, value);
 }
 
 /** @throws {TypeError} When `protocol` is none that is spoken here. */
@@ -251,13 +252,6 @@ const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", 
 function checkFunction<T>(name: string, value: T): T {
   if (typeof value === "function") return value;
   throw wrong(name, "a function", value);
-}
-
-/** By what is used of it, since anything of that shape will do. */
-function checkSocket(socket: Socket): Socket {
-  const { readable, writable, close }: Partial<Socket> = Object(socket);
-  if ([readable?.getReader, writable?.getWriter, close].every((member) => typeof member === "function")) return socket;
-  throw wrong("socket", "an object with the streams readable and writable, and close", socket);
 }
 
 function checkClock(clock: Clock): Clock {
@@ -275,15 +269,10 @@ function checkHostname(hostname: string | undefined): string {
   return hostname;
 }
 
-function checkedSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
-  checkSignal(signal);
-  return signal;
-}
-
 function checkPort(port: number): number {
   if (typeof port !== "number") throw wrong("port", "a number", port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new RangeError(`Cannot use port to connect as it must be a whole number from 1 to 65535: current value is ${port}`);
+    throw outOfRange("port to connect", "a whole number from 1 to 65535", port);
   }
   return port;
 }
@@ -307,8 +296,4 @@ function decoded(text: string): string {
 
 function badUrl(must: string): TypeError {
   return new TypeError(`Cannot use url to connect as it must be ${must}: current value is not shown, since it may hold a password`);
-}
-
-function wrong(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(`Cannot use ${name} as it must be ${must}: current value is ${quoted(value)}`);
 }

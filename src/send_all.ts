@@ -3,7 +3,7 @@ import { SmtpConnectionError } from "./errors.ts";
 import type { Message } from "./message.ts";
 import { outcomeOf, type SendOutcome } from "./outcome.ts";
 import type { SendResult } from "./transaction.ts";
-import { quoted } from "./wire/text.ts";
+import { wrong } from "./wire/wrong.ts";
 
 /** Messages in a list, from a generator, or from anything that is read one by one. */
 export type Messages = Iterable<Message> | AsyncIterable<Message>;
@@ -36,7 +36,7 @@ export async function* sendInOrder(messages: Messages, sender: Sender): AsyncGen
   const take = (next: IteratorResult<Message>): void => {
     // As a loop of the language has it; what is no result would be read for ever.
     if (typeof next !== "object" || next === null) {
-      throw new TypeError(`Cannot use what messages gives as it must be an object: current value is ${quoted(next)}`);
+      throw wrong("what messages gives", "an object", next);
     }
     if (next.done) isOver = isExhausted = true;
     else if (!isOver) underWay.push(outcomeOf(next.value, sender.send(next.value, withdrawn.signal)));
@@ -111,5 +111,5 @@ function iteratorOf(messages: Messages): Iterator<Message> | AsyncIterator<Messa
     if (Symbol.asyncIterator in messages) return messages[Symbol.asyncIterator]();
     if (Symbol.iterator in messages) return messages[Symbol.iterator]();
   }
-  throw new TypeError(`Cannot use messages as it must be a list or a generator of messages: current value is ${quoted(messages)}`);
+  throw wrong("messages", "a list or a generator of messages", messages);
 }

@@ -1,7 +1,7 @@
 /** The window across transactions: how wide it may be, and what tells that a server has failed at it. */
 import { SmtpBodyError, SmtpError, SmtpReplyError } from "./errors.ts";
 import { isOutOfSequence, type Turn } from "./turns.ts";
-import { quoted } from "./wire/text.ts";
+import { outOfRange } from "./wire/wrong.ts";
 
 /** Whether `error` is what comes of a transaction that was written behind another to a server that does not take it there; it surely was not sent. */
 export function isWindowFailure(turn: Turn, error: unknown): boolean {
@@ -14,9 +14,7 @@ export function isWindowFailure(turn: Turn, error: unknown): boolean {
 /** @throws {RangeError} When `window` is no number of messages. */
 export function checkWindow(window: number): number {
   if (Number.isInteger(window) && window >= 1 && window <= MAX_WINDOW) return window;
-  throw new RangeError(
-    `Cannot use window as messages under way as it must be a whole number from 1 to ${MAX_WINDOW}: current value is ${quoted(window)}`,
-  );
+  throw outOfRange("window as messages under way", `a whole number from 1 to ${MAX_WINDOW}`, window);
 }
 
 /** Messages under way at once at most: each has some replies owed, and a server's own buffers have an end. */

@@ -1,8 +1,8 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { own } from "../wire/own.ts";
-import { quoted } from "../wire/text.ts";
 import type { MessageExtension } from "./extension.ts";
 import { parameterOf, wholeNumber } from "./numbers.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /** Options of {@linkcode deliverBy}. */
 export interface DeliverByOptions {
@@ -31,10 +31,10 @@ export interface DeliverByOptions {
 export function deliverBy(options: DeliverByOptions): MessageExtension {
   const { seconds, onExpiry, trace = false }: DeliverByOptions = own(options);
   if (onExpiry !== "return" && onExpiry !== "notify") {
-    throw new TypeError(`Cannot use onExpiry for DELIVERBY as it must be "return" or "notify": current value is ${quoted(onExpiry)}`);
+    throw wrong("onExpiry for DELIVERBY", '"return" or "notify"', onExpiry);
   }
   if (typeof trace !== "boolean") {
-    throw new TypeError(`Cannot use trace for DELIVERBY as it must be true or false: current value is ${quoted(trace)}`);
+    throw wrong("trace for DELIVERBY", "true or false", trace);
   }
   const least = onExpiry === "return" ? 1 : -999_999_999;
   wholeNumber("seconds for DELIVERBY", seconds, least, 999_999_999);

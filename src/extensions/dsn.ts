@@ -1,7 +1,8 @@
 import { own } from "../wire/own.ts";
-import { hasForbidden, hasNonAscii, quoted } from "../wire/text.ts";
+import { hasForbidden, hasNonAscii } from "../wire/text.ts";
 import { unitext, xtext } from "../wire/xtext.ts";
 import type { MessageExtension } from "./extension.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /** Events of which a delivery status notification may tell. */
 export type NotifyEvent = "success" | "failure" | "delay";
@@ -46,7 +47,7 @@ const EVENTS: readonly NotifyEvent[] = ["success", "failure", "delay"];
  */
 export function dsn(options: DsnOptions): MessageExtension {
   const { return: amount, envelopeId, notify, originalRecipient }: DsnOptions = own(options);
-  if (amount !== undefined && amount !== "full" && amount !== "headers") throw wrong("return", '"full" or "headers"', amount);
+  if (amount !== undefined && amount !== "full" && amount !== "headers") throw wrongForDsn("return", '"full" or "headers"', amount);
   const id = envelopeId === undefined ? undefined : envelopeIdOf(envelopeId);
   const events = notify === undefined ? undefined : eventsOf(notify);
   const original = originalRecipient === undefined ? undefined : typed(originalRecipient);
@@ -58,7 +59,7 @@ export function dsn(options: DsnOptions): MessageExtension {
 }
 
 function envelopeIdOf(id: string): string {
-  if (typeof id !== "string" || id === "" || hasForbidden(id) || hasNonAscii(id)) throw wrong("envelopeId", "printable ASCII", id);
+  if (typeof id !== "string" || id === "" || hasForbidden(id) || hasNonAscii(id)) throw wrongForDsn("envelopeId", "printable ASCII", id);
   const text = xtext(id);
   if (text.length > MAX_ENVELOPE_ID) {
     throw new RangeError(`Cannot use envelopeId for DSN as it must have at most ${MAX_ENVELOPE_ID} characters as xtext: it has ${text.length}`);
@@ -71,7 +72,7 @@ function eventsOf(notify: readonly NotifyEvent[] | "never"): string {
   // A copy has no holes, and does not change.
   const events: readonly NotifyEvent[] = Array.isArray(notify) ? [...notify] : [];
   if (events.length === 0 || !events.every((event) => EVENTS.includes(event))) {
-    throw wrong("notify", `"never" or a list of ${EVENTS.join(", ")}`, notify);
+    throw wrongForDsn("notify", `"never" or a list of ${EVENTS.join(", ")}`, notify);
   }
   return [...new Set(events)].join(",").toUpperCase();
 }
@@ -83,10 +84,10 @@ interface TypedAddress {
 }
 
 function typed(recipient: string): TypedAddress {
-  if (typeof recipient !== "string" || hasForbidden(recipient)) throw wrong("originalRecipient", "a mailbox, or type;address", recipient);
+  if (typeof recipient !== "string" || hasForbidden(recipient)) throw wrongForDsn("originalRecipient", "a mailbox, or type;address", recipient);
   const [, type, rest] = /^([A-Za-z][\w-]*);(.+)$/u.exec(recipient) ?? [];
   const address = rest ?? recipient;
-  if (address === "") throw wrong("originalRecipient", "a mailbox, or type;address", recipient);
+  if (address === "") throw wrongForDsn("originalRecipient", "a mailbox, or type;address", recipient);
   return { type: type ?? (hasNonAscii(address) ? "utf-8" : "rfc822"), address };
 }
 
@@ -100,6 +101,6 @@ function encoded({ type, address }: TypedAddress, isUtf8: boolean): string {
   return `${type};${text}`;
 }
 
-function wrong(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(`Cannot use ${name} for DSN as it must be ${must}: current value is ${quoted(value)}`);
+function wrongForDsn(name: string, must: string, value: unknown): TypeError {
+  return wrong(`${name} for DSN`, must, value);
 }

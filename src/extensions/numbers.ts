@@ -1,4 +1,5 @@
 import type { Extensions } from "../wire/extensions.ts";
+import { outOfRange } from "../wire/wrong.ts";
 
 /**
  * Checks a number that will stand in a command.
@@ -8,7 +9,7 @@ import type { Extensions } from "../wire/extensions.ts";
 export function wholeNumber(what: string, value: number, least: number, most: number): number {
   if (typeof value !== "number") throw new TypeError(`Cannot use ${what} as it must be a number: current value is a ${typeof value}`);
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`Cannot use ${what} as it must be a whole number from ${least} to ${most}: current value is ${value}`);
+  throw outOfRange(what, `a whole number from ${least} to ${most}`, value);
 }
 
 /** A number among the parameters of `keyword` in EHLO. */

@@ -1,6 +1,6 @@
-import { quoted } from "../wire/text.ts";
 import type { MessageExtension } from "./extension.ts";
 import { timestamp } from "./timestamp.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /**
  * RRVS, for one recipient: the mailbox must have had one owner since the given moment, or the message is not delivered to it.
@@ -21,7 +21,7 @@ import { timestamp } from "./timestamp.ts";
  */
 export function rrvs(since: Date, unsupported: "continue" | "reject" = "continue"): MessageExtension {
   if (unsupported !== "continue" && unsupported !== "reject") {
-    throw new TypeError(`Cannot use unsupported for RRVS as it must be "continue" or "reject": current value is ${quoted(unsupported)}`);
+    throw wrong("unsupported for RRVS", '"continue" or "reject"', unsupported);
   }
   const value = `${timestamp("since for RRVS", since)};${unsupported === "continue" ? "C" : "R"}`;
   return { keyword: "RRVS", rcpt: () => ({ RRVS: value }) };

@@ -1,5 +1,5 @@
-import { quoted } from "../wire/text.ts";
 import type { MessageExtension } from "./extension.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /** A class of solicitation: a domain turned round, and a name in it (RFC 3865 section 2.1). */
 const SOLICITATION_CLASS = /^[A-Za-z][A-Za-z0-9.-]*(?::[\w.-]+)?$/;
@@ -22,9 +22,7 @@ export function solicit(classes: readonly string[]): MessageExtension {
   // A copy has no holes, and does not change.
   const names = Array.isArray(classes) ? [...classes] : [];
   if (names.length === 0 || !names.every((name) => typeof name === "string" && SOLICITATION_CLASS.test(name))) {
-    throw new TypeError(
-      `Cannot use classes for SOLICIT as it must be a list of names like net.example:ADV: current value is ${quoted(classes)}`,
-    );
+    throw wrong("classes for SOLICIT", "a list of names like net.example:ADV", classes);
   }
   const value = names.join(",");
   return { keyword: "NO-SOLICITING", mail: () => ({ SOLICIT: value }) };

@@ -12,7 +12,8 @@ import { closeWindow, type SmtpClient } from "../client.ts";
 import { SmtpConnectionError } from "../errors.ts";
 import { Member } from "./member.ts";
 import { type PoolSettings, traceOf } from "./options.ts";
-import { emitOfPool, type RetireReason } from "./trace.ts";
+import { emit } from "../session/trace.ts";
+import type { PoolTraceEvent, RetireReason } from "./trace.ts";
 
 /** Whoever uses the connections. */
 export interface ConnectionsObserver {
@@ -262,7 +263,7 @@ export class Connections {
     this.#cancelIdle = undefined;
   }
 
-  #trace(event: Parameters<typeof emitOfPool>[1]): void {
-    emitOfPool(this.#settings.trace, event);
+  #trace(event: PoolTraceEvent): void {
+    emit(this.#settings.trace, event);
   }
 }

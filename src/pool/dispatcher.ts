@@ -21,7 +21,7 @@ import type { PoolSettings } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { Rate } from "./rate.ts";
 import type { PoolStats } from "./stats.ts";
-import { emitOfPool } from "./trace.ts";
+import { emit } from "../session/trace.ts";
 import { asksForLess, mayRetry } from "./verdict.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
@@ -184,7 +184,7 @@ export class Dispatcher {
       this.#counts.retried++;
       job.after = member.endedAt ?? this.#connections.lastId;
       this.#waiting.add(job);
-      emitOfPool(this.#settings.trace, { type: "retry", connection: member.id, error });
+      emit(this.#settings.trace, { type: "retry", connection: member.id, error });
     } else this.#reject(job, error);
     this.#connections.free(member, this.#pace.limit);
     this.pump();
@@ -253,19 +253,19 @@ export class Dispatcher {
   #slowDown(to: number, isHolding: boolean, why: unknown): boolean {
     const pause = this.#pace.slowDown(to, isHolding);
     if (pause === undefined) return false;
-    emitOfPool(this.#settings.trace, { type: "slow-down", limit: this.#pace.limit, pause, cause: why });
+    emit(this.#settings.trace, { type: "slow-down", limit: this.#pace.limit, pause, cause: why });
     return true;
   }
 
   #speedUp(): void {
-    if (this.#pace.speedUp()) emitOfPool(this.#settings.trace, { type: "speed-up", limit: this.#pace.limit });
+    if (this.#pace.speedUp()) emit(this.#settings.trace, { type: "speed-up", limit: this.#pace.limit });
   }
 
   #checkWindow({ client, id }: { readonly client: SmtpClient; readonly id: number }): void {
     if (this.#window === 1 || !hasWindowFailed(client)) return;
     this.#window = 1;
     this.#connections.narrow();
-    emitOfPool(this.#settings.trace, { type: "window-failed", connection: id });
+    emit(this.#settings.trace, { type: "window-failed", connection: id });
   }
 
   /** Nothing waits and nothing is under way: the connections end, and then those are told who wait for it. */

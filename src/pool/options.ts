@@ -4,8 +4,8 @@ import { checkTimeout, type ConnectOptions, optionsOfUrl, resolveOptions } from 
 import type { Clock } from "../session/clock.ts";
 import { emit, type Trace, type TraceEvent } from "../session/trace.ts";
 import { own } from "../wire/own.ts";
-import { quoted } from "../wire/text.ts";
 import type { PoolTrace } from "./trace.ts";
+import { outOfRange, wrong } from "../wire/wrong.ts";
 
 /** What may leave in a second, over all connections of a pool. What is left out is not limited. */
 export interface RateLimit {
@@ -108,18 +108,18 @@ export function traceOf({ connect, connectionTrace }: PoolSettings, id: number):
 }
 
 function checkWhole(name: string, value: number, max: number): number {
-  if (typeof value !== "number") throw wrong(name, "a number", value);
+  if (typeof value !== "number") throw wrongInPool(name, "a number", value);
   if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new RangeError(`Cannot use ${name} in a pool as it must be a whole number from 1 to ${max}: current value is ${value}`);
+  throw outOfRange(`${name} in a pool`, `a whole number from 1 to ${max}`, value);
 }
 
 function checkRateLimit(rateLimit: RateLimit): RateLimit {
   const given: RateLimit = own(rateLimit);
   for (const [name, value] of Object.entries(given)) {
-    if (!RATES.includes(name)) throw wrong("rateLimit", `made of ${RATES.join(", ")}`, name);
-    if (typeof value !== "number") throw wrong(`rateLimit.${name}`, "a number", value);
+    if (!RATES.includes(name)) throw wrongInPool("rateLimit", `made of ${RATES.join(", ")}`, name);
+    if (typeof value !== "number") throw wrongInPool(`rateLimit.${name}`, "a number", value);
     if (value > 0 && value < Infinity) continue;
-    throw new RangeError(`Cannot use rateLimit.${name} in a pool as it must be more than 0 and finite: current value is ${value}`);
+    throw outOfRange(`rateLimit.${name} in a pool`, "more than 0 and finite", value);
   }
   return given;
 }
@@ -128,9 +128,9 @@ const RATES: readonly string[] = ["messages", "recipients", "octets", "burst"];
 
 function checkFunction<T>(name: string, value: T | undefined): T | undefined {
   if (value === undefined || typeof value === "function") return value;
-  throw wrong(name, "a function", value);
+  throw wrongInPool(name, "a function", value);
 }
 
-function wrong(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(`Cannot use ${name} in a pool as it must be ${must}: current value is ${quoted(value)}`);
+function wrongInPool(name: string, must: string, value: unknown): TypeError {
+  return wrong(`${name} in a pool`, must, value);
 }

@@ -1,5 +1,3 @@
-import { emit } from "../session/trace.ts";
-
 /**
  * What a pool did, for a log. Connections are numbered from 1 in the order in which they were begun; the numbers are those that `connectionTrace` gives.
  */
@@ -69,8 +67,3 @@ export type RetireReason = "messages" | "idle" | "limit" | "fresh" | "drain";
 
 /** Called with each event; what it throws, or rejects with, is ignored. */
 export type PoolTrace = (event: PoolTraceEvent) => void;
-
-/** Gives `event` to `trace`. */
-export function emitOfPool(trace: PoolTrace | undefined, event: PoolTraceEvent): void {
-  emit(trace, event);
-}

@@ -1,7 +1,8 @@
 import { own } from "../wire/own.ts";
-import { encodeText, quoted } from "../wire/text.ts";
+import { encodeText } from "../wire/text.ts";
 import type { SaslMechanism } from "./mechanism.ts";
 import { prohibitedIn } from "./stringprep.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /** Characters of a token at most (RFC 4505 section 2). */
 const MAX_TRACE = 255;
@@ -33,15 +34,15 @@ export function anonymous(options: AnonymousOptions = {}): SaslMechanism {
 }
 
 function checkTrace(trace: string): string {
-  if (typeof trace !== "string") throw wrong("text", trace);
+  if (typeof trace !== "string") throw wrongTrace("text", trace);
   const length = [...trace].length;
-  if (length < 1 || length > MAX_TRACE) throw wrong(`of 1 to ${MAX_TRACE} characters`, trace);
-  if (trace.includes("@") && !/^[^@\s]+@[^@\s]+$/.test(trace)) throw wrong("a mail address where it has an @", trace);
+  if (length < 1 || length > MAX_TRACE) throw wrongTrace(`of 1 to ${MAX_TRACE} characters`, trace);
+  if (trace.includes("@") && !/^[^@\s]+@[^@\s]+$/.test(trace)) throw wrongTrace("a mail address where it has an @", trace);
   const fault = prohibitedIn(trace);
-  if (fault !== undefined) throw wrong(fault, trace);
+  if (fault !== undefined) throw wrongTrace(fault, trace);
   return trace;
 }
 
-function wrong(must: string, value: unknown): TypeError {
-  return new TypeError(`Cannot use trace to log in as it must be ${must}: current value is ${quoted(value)}`);
+function wrongTrace(must: string, value: unknown): TypeError {
+  return wrong("trace to log in", must, value);
 }

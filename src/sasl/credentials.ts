@@ -1,6 +1,7 @@
 import { own } from "../wire/own.ts";
 import { encodeText, hasForbidden } from "../wire/text.ts";
 import type { Credentials, TokenCredentials } from "./mechanism.ts";
+import { wrongSecret } from "../wire/wrong.ts";
 
 /** Octets of name and secret at most: what is longer finds no room in the longest line of an AUTH exchange, in base64 (RFC 4954 section 4). */
 const MAX_OCTETS = 9_000;
@@ -32,7 +33,7 @@ export function checkTokenCredentials(credentials: TokenCredentials): TokenCrede
 
 /** @throws {TypeError} When `token` is none. It is not in the message. {RangeError} When it is too long. */
 export function checkToken(token: string): string {
-  if (typeof token !== "string" || !TOKEN.test(token)) throw wrong("accessToken", "text in printable ASCII, without spaces");
+  if (typeof token !== "string" || !TOKEN.test(token)) throw wrongSecret("accessToken to log in", "text in printable ASCII, without spaces");
   checkLength(token);
   return token;
 }
@@ -45,7 +46,9 @@ export function checkToken(token: string): string {
 export function checkIdentity(texts: Readonly<Record<string, string | undefined>>): void {
   for (const [name, value] of Object.entries(texts)) {
     if (name === "authzid" && value === undefined) continue;
-    if (typeof value !== "string" || value === "" || hasForbidden(value)) throw wrong(name, "text, not empty and without control characters");
+    if (typeof value !== "string" || value === "" || hasForbidden(value)) {
+      throw wrongSecret(`${name} to log in`, "text, not empty and without control characters");
+    }
   }
   checkLength(Object.values(texts).join(""));
 }
@@ -60,8 +63,4 @@ function checkLength(text: string): void {
   if (octets > MAX_OCTETS) {
     throw new RangeError(`Cannot use credentials to log in as they must have at most ${MAX_OCTETS} octets: they have ${octets}`);
   }
-}
-
-function wrong(name: string, must: string): TypeError {
-  return new TypeError(`Cannot use ${name} to log in as it must be ${must}: current value is not shown`);
 }

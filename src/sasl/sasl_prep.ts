@@ -1,4 +1,5 @@
 import { prohibitedIn } from "./stringprep.ts";
+import { wrongSecret } from "../wire/wrong.ts";
 
 /** RFC 3454 C.1.2, mapped to a space. */
 const SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
@@ -29,14 +30,14 @@ const DESCRIPTIONS = /[\u2ff0-\u2ffb]/;
  * ```
  */
 export function saslPrep(text: string): string {
-  if (typeof text !== "string") throw wrong("text");
+  if (typeof text !== "string") throw wrongText("text");
   const prepared = text.replace(SPACES, " ").replace(NOTHING, "").normalize("NFKC");
   const fault = DESCRIPTIONS.test(prepared) ? "without ideographic description characters" : prohibitedIn(prepared);
-  if (fault !== undefined) throw wrong(fault);
-  if (prepared === "") throw wrong("not empty once it is prepared");
+  if (fault !== undefined) throw wrongText(fault);
+  if (prepared === "") throw wrongText("not empty once it is prepared");
   return prepared;
 }
 
-function wrong(must: string): TypeError {
-  return new TypeError(`Cannot use text as a name or password as it must be ${must}: current value is not shown`);
+function wrongText(must: string): TypeError {
+  return wrongSecret("text as a name or password", must);
 }

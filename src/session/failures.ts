@@ -70,11 +70,14 @@ export function closedBySource(error: SmtpError): Failure {
   return (facts) => new SmtpConnectionError("closed", "The connection was closed in the middle of a message", { ...facts, cause: error });
 }
 
+/** The same failure of TLS with other facts; whether it may pass is the socket's word. */
+export function toldAnew({ kind, message, transient }: SmtpSecurityError, facts: SmtpErrorFacts): SmtpSecurityError {
+  return new SmtpSecurityError(kind, message, { ...facts, transient });
+}
+
 /** The error of a handshake behind STARTTLS. A socket does not know what its handshake follows upon, so a failure of it is told anew. */
 export function handshakeFailed(cause: unknown, facts: SmtpErrorFacts): SmtpError {
-  if (cause instanceof SmtpSecurityError) {
-    return new SmtpSecurityError(cause.kind, cause.message, { ...facts, transient: cause.transient, cause: cause.cause });
-  }
+  if (cause instanceof SmtpSecurityError) return toldAnew(cause, { ...facts, cause: cause.cause });
   if (cause instanceof SmtpError) return cause;
   return new SmtpSecurityError("tls", `TLS could not be started: ${messageOf(cause)}`, { ...facts, cause });
 }
@@ -84,6 +87,6 @@ export function endedBy(cause: unknown, mayBeSecret: boolean): Failure {
   if (cause instanceof SmtpProtocolError && mayBeSecret) return (facts) => new SmtpProtocolError("The server answered with what is no reply", facts);
   if (cause instanceof SmtpProtocolError) return (facts) => new SmtpProtocolError(cause.message, { ...facts, cause });
   // A platform may tell only now that its handshake has failed.
-  if (cause instanceof SmtpSecurityError) return (facts) => new SmtpSecurityError(cause.kind, cause.message, { ...facts, cause });
+  if (cause instanceof SmtpSecurityError) return (facts) => toldAnew(cause, { ...facts, cause });
   return (facts) => disconnected({ ...facts, cause });
 }

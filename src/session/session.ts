@@ -14,6 +14,7 @@ import {
 import type { ChannelBinding, Socket, SocketInfo, TlsOptions } from "../transport/socket.ts";
 import { Extensions, parseEhlo } from "../wire/extensions.ts";
 import type { Reply } from "../wire/reply.ts";
+import { Secrets } from "../wire/secrets.ts";
 import { bounded } from "./bounded.ts";
 import { Channel } from "./channel.ts";
 import type { Clock } from "./clock.ts";
@@ -60,6 +61,8 @@ export class Session implements TaskOwner {
   /** Whether octets of the caller's own were written since the last command. */
   #isByHand = false;
 
+  #secrets: Secrets | undefined;
+
   constructor(socket: Socket, options: SessionOptions) {
     this.options = options;
     this.#isSecure = options.isSecure;
@@ -67,6 +70,11 @@ export class Session implements TaskOwner {
     this.#channel = new Channel(socket);
     this.#pipeline = new Pipeline(this.#channel, this, { timeouts, clock, trace });
     this.#pipeline.trace({ type: "connect", secure: options.isSecure });
+  }
+
+  /** What was told to the server in confidence. */
+  get secrets(): Secrets {
+    return this.#secrets ??= new Secrets();
   }
 
   /** Fires when the session has ended. */

@@ -1,8 +1,8 @@
-import { quoted } from "../wire/text.ts";
+import { wrong } from "../wire/wrong.ts";
 
 /** @throws {TypeError} When `signal` is given and is none: nobody could give up what it is for. */
-export function checkSignal(signal: AbortSignal | undefined): void {
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
   // By its look, not by its class: it may be one of another realm.
-  if (signal === undefined || (typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function")) return;
-  throw new TypeError(`Cannot use signal as it must be an AbortSignal: current value is ${quoted(signal)}`);
+  if (signal === undefined || (typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function")) return signal;
+  throw wrong("signal", "an AbortSignal", signal);
 }

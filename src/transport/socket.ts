@@ -1,3 +1,5 @@
+import { wrong } from "../wire/wrong.ts";
+
 /**
  * What the library needs of a connection: the WinterTC sockets API, cut down. A Workers `connect()` socket, a tunnel through a proxy, a `Deno.Conn`
  * and a pair of streams in memory all have this shape and can be adopted.
@@ -127,7 +129,7 @@ export function messageOf(cause: unknown): string {
 export function checkSocket(name: string, socket: Socket): Socket {
   if (isUsable(socket)) return socket;
   closeQuietly(socket);
-  throw new TypeError(`Cannot use ${name} to connect as it must be an object with close(), a readable and a writable, both unlocked`);
+  throw wrong(`${name} to connect`, "an object with close(), a readable and a writable, both unlocked", socket);
 }
 
 function isUsable(socket: Socket): boolean {

@@ -1,5 +1,6 @@
 import { encodeText, hasForbidden, quoted } from "./text.ts";
 import { xtext } from "./xtext.ts";
+import { outOfRange, wrong } from "./wrong.ts";
 
 /**
  * The one gate from text to command lines. Nothing else makes one that is written to the socket, so what is refused here can reach no server: control
@@ -13,6 +14,8 @@ export const MAX_COMMAND_LINE: number = 12_288;
 
 const VERB = /^[A-Za-z][A-Za-z0-9-]*$/;
 const KEYWORD = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
+/** What a verb, a keyword and the name of an attribute are made of, in words. */
+const NAME = "letters, digits and hyphens";
 const VALUE = /^[!-<>-~\u0080-\u{10ffff}]+$/u;
 
 /**
@@ -48,7 +51,7 @@ export function commandLine(verb: string, args: string = ""): string {
   if (typeof verb !== "string" || !VERB.test(verb)) {
     // Behind a space it is what should have been an argument, and may be a secret.
     const shown = typeof verb === "string" ? verb.replace(/\s.*/s, " ***") : verb;
-    throw new TypeError(`Cannot use verb as a command as it must be letters, digits and hyphens: current value is ${quoted(shown)}`);
+    throw wrong("verb as a command", NAME, shown);
   }
   if (typeof args !== "string") throw badParameter(verb, "text", args);
   return args === "" ? verb : `${verb} ${args}`;
@@ -63,7 +66,7 @@ export function formatParameters(parameters: EsmtpParameters): string {
   let text = "";
   // Own keys only: an inherited or polluted one is nobody's wish.
   for (const [keyword, value] of entriesOf("parameters", parameters)) {
-    if (!KEYWORD.test(keyword)) throw badParameter("keyword", "letters, digits and hyphens", keyword);
+    if (!KEYWORD.test(keyword)) throw badParameter("keyword", NAME, keyword);
     if (value === undefined || value === false) continue;
     if (value === true) text += ` ${keyword}`;
     else if (typeof value === "number") text += ` ${keyword}=${wholeNumber(keyword, value)}`;
@@ -80,7 +83,7 @@ export function formatParameters(parameters: EsmtpParameters): string {
  */
 export function formatAttributes(attributes: Readonly<Record<string, string>>): string {
   const words = entriesOf("attributes", attributes).map(([name, value]) => {
-    if (!KEYWORD.test(name)) throw badParameter("attribute", "letters, digits and hyphens", name);
+    if (!KEYWORD.test(name)) throw badParameter("attribute", NAME, name);
     if (typeof value !== "string" || value === "" || hasForbidden(value)) throw badParameter(name, "text without control characters", value);
     return `${name}=${xtext(value)}`;
   });
@@ -102,9 +105,9 @@ export function entriesOf<T>(what: string, members: Readonly<Record<string, T>>)
 
 function wholeNumber(keyword: string, value: number): string {
   if (Number.isSafeInteger(value) && value >= 0) return String(value);
-  throw new RangeError(`Cannot use ${keyword} as a parameter as it must be a whole number, 0 or more: current value is ${value}`);
+  throw outOfRange(`${keyword} as a parameter`, "a whole number, 0 or more", value);
 }
 
 function badParameter(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(`Cannot use ${quoted(name)} as a parameter as it must be ${must}: current value is ${quoted(value)}`);
+  return wrong(`${quoted(name)} as a parameter`, must, value);
 }

@@ -13,13 +13,20 @@ import { DotStuffer, type DotStufferOptions } from "./dot_stuffer.ts";
  * await new Response(stuffed).text(); // "..\r\n.\r\n"
  * ```
  */
-export class DotStuffingStream extends TransformStream<Uint8Array, Uint8Array> {
+export class DotStuffingStream implements TransformStream<Uint8Array, Uint8Array> {
+  /** What goes behind DATA. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Where the content goes. */
+  readonly writable: WritableStream<Uint8Array>;
+
   /** A stream at the start of a message. */
   constructor(options: DotStufferOptions = {}) {
     const stuffer = new DotStuffer(options);
-    super({
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => controller.enqueue(stuffer.push(chunk)),
       flush: (controller) => controller.enqueue(stuffer.finish()),
     });
+    this.readable = readable;
+    this.writable = writable;
   }
 }

@@ -1,6 +1,6 @@
 import { OctetScan } from "./octet_scan.ts";
 import { CR, DOT, LF } from "./octets.ts";
-import { quoted } from "./text.ts";
+import { wrong } from "./wrong.ts";
 
 /**
  * What to do with a CR or an LF that stands alone in the content: `"normalize"` makes it a CRLF, `"reject"` throws. Either way none goes out: a
@@ -11,7 +11,7 @@ export type LineEndings = "normalize" | "reject";
 /** @throws {TypeError} When `value` is none of them. */
 export function checkLineEndings(value: LineEndings): LineEndings {
   if (value === "normalize" || value === "reject") return value;
-  throw new TypeError(`Cannot use lineEndings as it must be "normalize" or "reject": current value is ${quoted(value)}`);
+  throw wrong("lineEndings", '"normalize" or "reject"', value);
 }
 
 /** An octet to put in before the octet at `index`. */

@@ -1,4 +1,5 @@
 import { encodeText, hasForbidden, hasNonAscii, quoted } from "./text.ts";
+import { wrong, wrongSecret } from "./wrong.ts";
 
 /**
  * Mailboxes and paths by the strict grammar of RFC 5321 section 4.1.2, with the UTF-8 forms of RFC 6531 section 3.3. An address is parsed, checked
@@ -134,9 +135,7 @@ export function asciiMailbox(address: string): string | undefined {
  */
 export function checkClientName(name: string): string {
   if (typeof name !== "string" || hasNonAscii(name) || !(isDomain(name) || isAddressLiteral(name)) || name.length > MAX_DOMAIN) {
-    throw new TypeError(
-      `Cannot use name as the client's name as it must be a domain or an address literal like [192.0.2.1]: current value is ${quoted(name)}`,
-    );
+    throw wrong("name as the client's name", "a domain or an address literal like [192.0.2.1]", name);
   }
   return name;
 }
@@ -150,7 +149,7 @@ export function checkDomains(domains: readonly string[]): string {
   // A copy has no holes, and does not change.
   const list: readonly unknown[] = Array.isArray(domains) ? [...domains] : [undefined];
   if (list.every((domain) => typeof domain === "string" && !hasNonAscii(domain) && isDomain(domain))) return list.join(",");
-  throw new TypeError(`Cannot use domains in ATRN as it must be a list of domains in ASCII: current value is ${quoted(domains)}`);
+  throw wrong("domains in ATRN", "a list of domains in ASCII", domains);
 }
 
 /**
@@ -161,7 +160,7 @@ export function checkDomains(domains: readonly string[]): string {
 export function checkUrl(url: string | URL): string {
   const text = String(url);
   if (/^[!-~]+$/.test(text) && URL.canParse(text)) return text;
-  throw new TypeError(`Cannot use url in BURL as it must be an absolute URL in ASCII, without spaces: current value is not shown`);
+  throw wrongSecret("url in BURL", "an absolute URL in ASCII, without spaces");
 }
 
 /** The address literal of an IP address: `[192.0.2.1]`, `[IPv6:2001:db8::1]`; `undefined` when it is none. */
@@ -222,5 +221,5 @@ function checkLength(what: string, text: string, limit: number): void {
 }
 
 function badMailbox(address: unknown): TypeError {
-  return new TypeError(`Cannot use address as it must be one mailbox, local-part@domain: current value is ${quoted(address)}`);
+  return wrong("address", "one mailbox, local-part@domain", address);
 }

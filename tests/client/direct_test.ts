@@ -1,6 +1,6 @@
 /** Sockets that offer their octets directly. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { connect, dial, type Dialer, SmtpConnectionError } from "@posthorn/smtp";
+import { connect, dial, type Dialer, SmtpConnectionError, SmtpReplyError, SmtpSecurityError, type Socket } from "@posthorn/smtp";
 import { BYE, connectTo, HELLO } from "../support/client.ts";
 import { directly } from "../support/direct.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
@@ -78,4 +78,28 @@ Deno.test("SmtpClient tells the end of a socket that offers its octets directly"
   const server = new ScriptedServer(`${HELLO}C: NOOP\nS: {close}`);
   const client = await connectTo(server, { dial: () => Promise.resolve(directly(server.socket())) });
   await assertRejects(() => client.connection.noop(), SmtpConnectionError, "closed");
+});
+
+Deno.test("connect takes a socket that is read directly without asking for its streams", async () => {
+  const socket: Socket = {
+    get readable(): ReadableStream<Uint8Array> {
+      throw new Error("asked for");
+    },
+    get writable(): WritableStream<Uint8Array> {
+      throw new Error("asked for");
+    },
+    direct: { read: () => Promise.resolve(new TextEncoder().encode("554 no\r\n")), write: () => Promise.resolve() },
+    close: () => {},
+  };
+  await assertRejects(() => connect({ hostname: "mx.example", tls: "none", socket }), SmtpReplyError, "554 no");
+});
+
+Deno.test("connect passes on whether a handshake may succeed later, also where the socket tells of it only when it is read", async () => {
+  for (const transient of [true, false]) {
+    const lost = new SmtpSecurityError("tls", "the handshake failed", { phase: "connect", transient });
+    const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(lost) });
+    const socket: Socket = { readable, writable: new WritableStream(), secureTransport: "on", close: () => {} };
+    const error = await assertRejects(() => connect({ hostname: "mx.example", tls: "implicit", socket }), SmtpSecurityError);
+    assertEquals([error.kind, error.phase, error.transient], ["tls", "greeting", transient]);
+  }
 });
