@@ -86,7 +86,7 @@ export interface PreparedMessage {
  * @throws {TypeError} When an address is no mailbox, there is no recipient, or the body is none. {RangeError} When an address is too long.
  */
 export function prepareMessage(message: Message): PreparedMessage {
-  const given: Message = own(message);
+  const given: Message = own(message, "message");
   const { from, to, lineEndings = "normalize", requireAllRecipients = false, transfer = "auto", binary = false } = given;
   // A copy has no holes, which map() would leave unchecked.
   const recipients = (Array.isArray(to) ? [...to] : [to]).map(prepareRecipient);
@@ -121,7 +121,7 @@ export function prepareMessage(message: Message): PreparedMessage {
  * @throws {TypeError} When it is no object.
  */
 export function snapshot(message: Message): Message {
-  const given: Message = own(message);
+  const given: Message = own(message, "message");
   const { to } = given;
   if (!Array.isArray(to)) return given;
   return own({ ...given, to: [...to].map((one: string | Recipient) => typeof one === "object" && one !== null ? own(one) : one) });
@@ -134,6 +134,9 @@ const NONE: readonly MessageExtension[] = [];
 
 function prepareRecipient(recipient: string | Recipient): PreparedRecipient {
   if (typeof recipient === "string") return { address: recipient, path: forwardPath(recipient), extensions: NONE };
+  if (typeof recipient !== "object" || recipient === null) {
+    throw wrong("to as a recipient", "a mailbox, or an object with the address of one", recipient);
+  }
   const { address, extensions = NONE }: Recipient = own(recipient);
   return { address, path: forwardPath(address), extensions: checkExtensions(extensions) };
 }

@@ -165,7 +165,7 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
  * @throws {TypeError} When it is neither credentials nor mechanisms, or more than one of them. No secret is in the message.
  */
 export function checkAuth(auth: Auth): Auth {
-  const given: Auth = own(auth);
+  const given: Auth = own(auth, "auth");
   if ("mechanisms" in given) {
     if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) {
       given.mechanisms.forEach(checkMechanism);
@@ -188,7 +188,7 @@ export function checkAuth(auth: Auth): Auth {
  * @throws {TypeError} When a member is of the wrong kind. An empty `serverName` is refused too: a runtime may take it for any name.
  */
 export function checkTlsOptions(options: TlsOptions): TlsOptions {
-  const given: TlsOptions = own(options);
+  const given: TlsOptions = own(options, "tlsOptions");
   const { serverName, caCerts, cert, key } = given;
   if (serverName !== undefined) checkHostname(serverName);
   if (caCerts !== undefined && !(Array.isArray(caCerts) && caCerts.every((pem) => typeof pem === "string"))) {
@@ -278,7 +278,7 @@ function checkPort(port: number): number {
 }
 
 function checkTimeouts(timeouts: Partial<Timeouts>): Timeouts {
-  const given = Object.entries(own(timeouts)).filter(([, value]) => value !== undefined);
+  const given = Object.entries(own(timeouts, "timeouts")).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
     if (!Object.hasOwn(DEFAULT_TIMEOUTS, name)) throw wrong("timeouts", `made of ${Object.keys(DEFAULT_TIMEOUTS).join(", ")}`, name);
     checkTimeout(`timeouts.${name}`, value);

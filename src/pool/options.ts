@@ -114,7 +114,7 @@ function checkWhole(name: string, value: number, max: number): number {
 }
 
 function checkRateLimit(rateLimit: RateLimit): RateLimit {
-  const given: RateLimit = own(rateLimit);
+  const given: RateLimit = own(rateLimit, "rateLimit");
   for (const [name, value] of Object.entries(given)) {
     if (!RATES.includes(name)) throw wrongInPool("rateLimit", `made of ${RATES.join(", ")}`, name);
     if (typeof value !== "number") throw wrongInPool(`rateLimit.${name}`, "a number", value);

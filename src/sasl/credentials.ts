@@ -14,7 +14,7 @@ const TOKEN = /^[!-~]+$/;
  * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long. No secret is in the message.
  */
 export function checkCredentials(credentials: Credentials): Credentials {
-  const { username, password, authzid }: Credentials = own(credentials);
+  const { username, password, authzid }: Credentials = own(credentials, "credentials");
   checkIdentity({ username, password, authzid });
   return own({ username, password, ...(authzid !== undefined && { authzid }) });
 }
@@ -25,7 +25,7 @@ export function checkCredentials(credentials: Credentials): Credentials {
  * @throws {TypeError} When one is no text, is empty, or has characters that it may not have. {RangeError} When they are too long.
  */
 export function checkTokenCredentials(credentials: TokenCredentials): TokenCredentials {
-  const { username, accessToken, authzid }: TokenCredentials = own(credentials);
+  const { username, accessToken, authzid }: TokenCredentials = own(credentials, "credentials");
   checkIdentity({ username, authzid });
   if (typeof accessToken !== "function") checkToken(accessToken);
   return own({ username, accessToken, ...(authzid !== undefined && { authzid }) });

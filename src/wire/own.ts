@@ -1,9 +1,10 @@
 /**
  * A copy of the own members of `options` that are defined, so that a polluted prototype decides nothing and `undefined` stands for the default.
  *
+ * @param what What they are called in an error.
  * @throws {TypeError} When it is no object.
  */
-export function own<T extends object>(options: T): T {
+export function own<T extends object>(options: T, what: string = "options"): T {
   if (typeof options === "object" && options !== null) {
     const copy: T = Object.create(null);
     // By a loop, since entries made and filtered cost five times as much, and every message comes by here.
@@ -14,5 +15,6 @@ export function own<T extends object>(options: T): T {
     return copy;
   }
   // What it is must do: it may be a password.
-  throw new TypeError(`Cannot use options as it must be an object: current value is ${options === null ? "null" : `a ${typeof options}`}`);
+  const shown = options === null || options === undefined ? String(options) : `a ${typeof options}`;
+  throw new TypeError(`Cannot use ${what} as it must be an object: current value is ${shown}`);
 }

@@ -187,7 +187,12 @@ Deno.test("SmtpClient.send checks the message before anything is written", async
   for (const [change, expected] of bad) {
     await assertRejects(() => Reflect.apply(client.send, client, [{ ...MESSAGE, ...change }]), expected);
   }
-  await assertRejects(() => Reflect.apply(client.send, client, []), TypeError);
+  await assertRejects(() => Reflect.apply(client.send, client, [{ from: "a@x.test", body: "" }]), TypeError, "Cannot use to as a recipient");
+  await assertRejects(
+    () => Reflect.apply(client.send, client, []),
+    TypeError,
+    "Cannot use message as it must be an object: current value is undefined",
+  );
   client.close();
   assertEquals(server.writes, ["EHLO client.test\r\n"]);
 });

@@ -176,7 +176,7 @@ Deno.test("SmtpPool.send refuses what is no message before it opens a connection
   const server = new PoolServer();
   await using pool = new SmtpPool(server.options(), { maxConnections: 1 });
   await assertRejects(() => pool.send({ ...saying("1"), to: [] }), TypeError, "Cannot use to");
-  await assertRejects(() => pool.send(JSON.parse("null")), TypeError, "Cannot use options");
+  await assertRejects(() => pool.send(JSON.parse("null")), TypeError, "Cannot use message");
   assertEquals(server.dialled, 0);
   const bad = { ...saying("bad"), from: "nobody\r\nRSET" };
   const outcomes = await Promise.allSettled([saying("1"), bad, saying("2"), JSON.parse("null"), saying("3")].map((message) => pool.send(message)));
