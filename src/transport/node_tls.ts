@@ -43,6 +43,8 @@ export class NodeTlsClient {
       // RFC 6066 section 3: an address is no server name.
       ...(this.#net.isIP(serverName) === 0 && { servername: serverName }),
       secureContext: this.#contextFor(identity, options),
+      // Said, since a variable of the environment (NODE_TLS_REJECT_UNAUTHORIZED) decides where nothing is.
+      rejectUnauthorized: true,
       ...(session && { session }),
     });
     // TLS 1.3 gives sessions behind the handshake, one or more. Bun gives one before the certificate was checked.

@@ -87,6 +87,7 @@ interface NodeTlsOptions {
   readonly host: string;
   readonly servername?: string;
   readonly secureContext: NodeSecureContext;
+  readonly rejectUnauthorized: true;
   readonly session?: Uint8Array;
 }
 

