@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { type Auth, connect, type SaslMechanism, SmtpAuthError, SmtpError, SmtpProtocolError } from "@posthorn/smtp";
 import { anonymous, cramMd5, external, login, oauthBearer, plain, scramSha1, scramSha256, scramSha512, xoauth2 } from "@posthorn/smtp/sasl";
+import { cryptoSettled } from "../support/crypto_settled.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { hasControls, holdsInTime, latin1, octetsOf } from "../support/fuzz.ts";
 import { ManualServer } from "../support/manual.ts";
@@ -262,4 +263,5 @@ Deno.test("connect takes a login for done only where the server had all that it 
     assertSecret(traced);
     assertEquals([clock.pending, server.isClosed], [0, true]);
   });
+  await cryptoSettled();
 });

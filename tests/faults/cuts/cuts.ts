@@ -1,4 +1,5 @@
 /** Which cuts of a session are tried. */
+import { cryptoSettled } from "../../support/crypto_settled.ts";
 import type { Cut, Ending } from "../../support/cut_socket.ts";
 import type { Unit } from "./script.ts";
 import type { CutSession } from "./sessions.ts";
@@ -86,5 +87,6 @@ export async function tryAll(
       throw new Error(`${session.name}, the ${of}'s octets cut behind ${at} (${by}): ${cause instanceof Error ? cause.message : cause}`, { cause });
     }
   }
+  await cryptoSettled();
   return cuts.length;
 }
