@@ -1,19 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Message, SmtpConnectionError, SmtpProtocolError, SmtpReplyError, SmtpUnsupportedError } from "@posthorn/smtp";
 import { BYE, connectTo } from "../support/client.ts";
+import { ENVELOPE, HELLO } from "../support/chunking.ts";
 import { conversation } from "../support/script.ts";
 
-const HELLO = `
-  S: 220 mx.example ESMTP
-  C: EHLO client.test
-  S: 250-mx.example
-  S: 250-PIPELINING
-  S: 250-BINARYMIME
-  S: 250-AUTH PLAIN
-  S: 250 CHUNKING
-  C: AUTH PLAIN AGEAYg==
-  S: 235 ok
-`;
 const LOGIN = { auth: { username: "a", password: "b" }, allowCleartextAuth: true };
 const HELLO_LOCKSTEP = `
   S: 220 mx.example ESMTP
@@ -23,10 +13,6 @@ const HELLO_LOCKSTEP = `
   S: 250 CHUNKING
   C: AUTH PLAIN AGEAYg==
   S: 235 ok
-`;
-const ENVELOPE = `
-  C: MAIL FROM:<a@x.test>
-  C: RCPT TO:<b@y.test>
 `;
 const MESSAGE: Message = { from: "a@x.test", to: "b@y.test", body: ".Subject: t\r\n\r\nhello\n" };
 /** {@linkcode MESSAGE} as it stands behind BDAT: no dot doubled, every line ended by CRLF. */

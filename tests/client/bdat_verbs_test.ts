@@ -2,23 +2,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SmtpStateError, SmtpUnsupportedError } from "@posthorn/smtp";
 import { BYE, openTo } from "../support/client.ts";
+import { ENVELOPE, HELLO } from "../support/chunking.ts";
 import { conversation } from "../support/script.ts";
 
-const HELLO = `
-  S: 220 mx.example ESMTP
-  C: EHLO client.test
-  S: 250-mx.example
-  S: 250-PIPELINING
-  S: 250-BINARYMIME
-  S: 250-AUTH PLAIN
-  S: 250 CHUNKING
-  C: AUTH PLAIN AGEAYg==
-  S: 235 ok
-`;
-const ENVELOPE = `
-  C: MAIL FROM:<a@x.test>
-  C: RCPT TO:<b@y.test>
-`;
 conversation(
   "SmtpConnection.bdat sends chunk by chunk, and the state follows",
   `
