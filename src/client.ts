@@ -1,12 +1,12 @@
 /** The high level: what most people need, in a few calls that queue, never mix on the wire, and throw where the low level returns. */
 import { sessionOf, type SmtpConnection } from "./connection.ts";
 import { type SmtpPhase, SmtpProtocolError, SmtpReplyError, SmtpSecurityError, SmtpStateError } from "./errors.ts";
-import { type Message, prepareMessage } from "./message.ts";
+import { type Message, type PreparedMessage, prepareMessage } from "./message.ts";
 import { type Auth, checkAuth, checkBoolean, checkProtocol, type Protocol } from "./options.ts";
 import type { SendOutcome } from "./outcome.ts";
 import { type Messages, sendInOrder } from "./send_all.ts";
 import { runTransaction, type SendResult } from "./transaction.ts";
-import { Turns } from "./turns.ts";
+import { type Turn, Turns } from "./turns.ts";
 import { checkWindow, isWindowFailure } from "./window.ts";
 import type { Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
@@ -277,21 +277,28 @@ export class SmtpClient implements AsyncDisposable {
     return new SmtpProtocolError(`The server answered ${command} with ${reply}`, { phase, command, reply });
   }
 
-  async #transmit(given: Message, { signal, withdrawn, window, quit }: Transmission): Promise<SendResult> {
-    const message = prepareMessage(given);
+  #transmit(given: Message, { signal, withdrawn, window, quit }: Transmission): Promise<SendResult> {
+    let message: PreparedMessage;
+    try {
+      message = prepareMessage(given);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const octets = message.body.facts?.octets;
-    return await this.#turns.take(async (turn) => {
-      for (;;) {
-        if (this.#turns.hasFailed && this.isClosed) await this.#replace(signal);
-        try {
-          return await runTransaction(message, { session: sessionOf(this.connection), turn, quit, signal });
-        } catch (error) {
-          if (this.#over.signal.aborted || signal?.aborted || !isWindowFailure(turn, error)) throw error;
-          this.#turns.fail();
-          await turn.retake();
-        }
+    return this.#turns.take((turn) => this.#sendInTurn(message, turn, signal, quit), { signal, withdrawn, window, octets });
+  }
+
+  async #sendInTurn(message: PreparedMessage, turn: Turn, signal: AbortSignal | undefined, quit: boolean): Promise<SendResult> {
+    for (;;) {
+      if (this.#turns.hasFailed && this.isClosed) await this.#replace(signal);
+      try {
+        return await runTransaction(message, { session: sessionOf(this.connection), turn, quit, signal });
+      } catch (error) {
+        if (this.#over.signal.aborted || signal?.aborted || !isWindowFailure(turn, error)) throw error;
+        this.#turns.fail();
+        await turn.retake();
       }
-    }, { signal, withdrawn, window, octets });
+    }
   }
 
   /** The window was our wager, so the connection that it cost is ours to replace. */

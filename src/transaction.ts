@@ -57,8 +57,8 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
   /** The first refusal alone, and how many there were: each repeats what was refused before it. */
   let refusal: SmtpReplyError | undefined;
   let refusals = 0;
-  const accepted: RecipientReply[] = [];
-  const rejected: RecipientReply[] = [];
+  let accepted: RecipientReply[] = [];
+  let rejected: RecipientReply[] = [];
   let begun = 0;
   for (let recipients = waiting.shift(); recipients !== undefined; recipients = waiting.shift()) {
     // Others may have begun behind what was thought to be the last of it.
@@ -69,8 +69,8 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       const mayBeFollowed = ++begun + waiting.length < room;
       const delivered = await exchange({ session, message, envelope, recipients, before, mayBeFollowed, turn, isLast, quit, signal });
       transactions.push(resultOf(delivered));
-      append(accepted, delivered.accepted);
-      append(rejected, delivered.rejected);
+      accepted = appended(accepted, delivered.accepted);
+      rejected = appended(rejected, delivered.rejected);
       if (delivered.late.length > 0) waiting.push(delivered.late);
     } catch (error) {
       if (error instanceof SmtpStateError && accepted.length > 0) {
@@ -82,7 +82,7 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
       if (session.hasEnded && waiting.length > 0) throw error;
       refusal ??= error;
       refusals++;
-      append(rejected, refusedOf(recipients, error, rejected.length));
+      rejected = appended(rejected, refusedOf(recipients, error, rejected.length));
     }
   }
   const [first] = transactions;
@@ -90,9 +90,12 @@ export async function runTransaction(message: PreparedMessage, { session, turn, 
   throw refusals === 1 ? refusal : refusedAltogether(refusal!, rejected);
 }
 
-/** One by one: as arguments of one call, a hundred thousand would be more than the stack holds. */
-function append<T>(list: T[], more: readonly T[]): void {
+/** `list` with `more` at its end. One by one: as arguments of one call, a hundred thousand would be more than the stack holds. */
+function appended<T>(list: T[], more: readonly T[]): T[] {
+  // A copy has room for what is in it, where a list that grows takes room for many.
+  if (list.length === 0) return [...more];
   for (const one of more) list.push(one);
+  return list;
 }
 
 /** Everybody in `group`, with the reply that refused them: their own where there is one. The first `known` of the error were told before. */

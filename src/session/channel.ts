@@ -36,15 +36,18 @@ export class Channel {
     return this.#decoder.isIdle;
   }
 
+  /** The octets that come next, of use until the next call; `undefined` at the end of the stream. Rejects with whatever the socket rejects with. */
+  read(): Promise<Uint8Array | undefined> {
+    return this.#ends.read();
+  }
+
   /**
-   * The replies that the next octets complete; `undefined` at the end of the stream.
+   * The replies that `octets` complete.
    *
-   * @throws {SmtpProtocolError} At what is no reply; where good ones came before it, they are returned and {@linkcode fault} is set. Whatever the
-   * socket itself rejects with.
+   * @throws {SmtpProtocolError} At what is no reply; where good ones came before it, they are returned and {@linkcode fault} is set.
    */
-  async read(): Promise<readonly Reply[] | undefined> {
-    const octets = await this.#ends.read();
-    return octets && this.#decoder.push(octets);
+  decoded(octets: Uint8Array): readonly Reply[] {
+    return this.#decoder.push(octets);
   }
 
   /** What is wrong with the octets behind the replies that were read. */

@@ -230,24 +230,30 @@ export class Pipeline {
     if (this.#awaiting.length === 1 && this.#writeError === undefined) this.#deadline.set(task.timeout);
   }
 
-  async #launch(flight: Flight): Promise<void> {
-    const { tasks } = flight;
+  #launch(flight: Flight): void {
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
-    try {
-      const parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
-      // What was told to be unsent must not be sent after all.
-      for (let index = 0; index < parts.length && this.#failure === undefined; index++) {
-        // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
-        if (index === parts.length - 1) { for (const task of tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
-        const writing = this.#channel.write(parts[index]!);
-        if (index === 0 && this.#options.trace !== undefined) sendEvents(tasks, this.#channel.writes).forEach((event) => this.trace(event));
-        await writing;
-      }
+    this.#writeParts(flight, flight.octets(this.#channel.keepsNothing ? this.#room : undefined), 0);
+  }
+
+  /** Writes the parts of `flight` from the `index`th on. With no promise of its own, since nearly every flight has one part. */
+  #writeParts(flight: Flight, parts: readonly Uint8Array[], index: number): void {
+    const part = parts[index];
+    // What was told to be unsent must not be sent after all.
+    if (part === undefined || this.#failure !== undefined) return this.#onLanded();
+    // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
+    if (index === parts.length - 1) { for (const task of flight.tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
+    const writing = this.#channel.write(part);
+    if (index === 0 && this.#options.trace !== undefined) sendEvents(flight.tasks, this.#channel.writes).forEach((event) => this.trace(event));
+    writing.then(() => this.#writeParts(flight, parts, index + 1), (cause) => this.#onLanded({ cause }));
+  }
+
+  /** All of a flight was written, or the rest never will be. */
+  #onLanded(error?: { readonly cause: unknown }): void {
+    if (error !== undefined) this.#onWriteError(error.cause);
+    else {
       if (this.#awaiting.length === 0) this.#deadline.pause();
-      for (const task of this.#silent.splice(0)) this.#owner.settle(task, undefined);
-    } catch (cause) {
-      this.#onWriteError(cause);
+      if (this.#silent.length > 0) { for (const task of this.#silent.splice(0)) this.#owner.settle(task, undefined); }
     }
     this.#isWriting = false;
     this.#flush();
@@ -317,10 +323,10 @@ export class Pipeline {
     this.#isReading = true;
     try {
       while (this.#failure === undefined && (this.#awaiting.length > 0 || this.isWatching)) {
-        const replies = await this.#channel.read();
+        const octets = await this.#channel.read();
         this.#arrival = this.#options.clock.now();
-        if (replies === undefined) this.#onEndOfStream(undefined);
-        for (const reply of replies ?? []) if (this.#failure === undefined) this.#take(reply);
+        if (octets === undefined) this.#onEndOfStream(undefined);
+        else for (const reply of this.#channel.decoded(octets)) if (this.#failure === undefined) this.#take(reply);
         if (this.#channel.fault !== undefined) throw this.#channel.fault;
         // Not before: a reply in the same octets would be taken for one to a command that was written after it had come.
         this.#flush();

@@ -45,7 +45,9 @@ export class Reply {
 
   /** Octets of its text, about: what it takes in memory. */
   get octets(): number {
-    return this.#given.reduce((octets, line) => octets + line.length, 0);
+    let octets = 0;
+    for (const line of this.#given) octets += line.length;
+    return octets;
   }
 
   /** The text of all lines, without enhanced codes, joined by `"\n"`. */

@@ -112,11 +112,18 @@ export class ReplyDecoder {
     this.#length += end - start;
     if (this.#length > this.#maxLength) throw protocolError(`A reply of the server has more than ${this.#maxLength} octets`);
     if (this.#texts.length >= this.#maxLines) throw protocolError(`A reply of the server has more than ${this.#maxLines} lines`);
-    this.#code = code;
-    this.#texts.push(kept(octets, Math.min(start + 4, end), end));
-    if (end > start + 3 && octets[start + 3] === HYPHEN) return;
-    replies.push(new Reply(code, this.#texts));
-    this.#texts = [];
+    const text = kept(octets, Math.min(start + 4, end), end);
+    if (end > start + 3 && octets[start + 3] === HYPHEN) {
+      this.#code = code;
+      this.#texts.push(text);
+      return;
+    }
+    // Most replies have one line, and a list that grows takes room for many.
+    if (this.#texts.length === 0) replies.push(new Reply(code, [text]));
+    else {
+      replies.push(new Reply(code, [...this.#texts, text]));
+      this.#texts = [];
+    }
     this.#length = 0;
   }
 }
