@@ -43,6 +43,9 @@ export class ReplyDecoder {
   #code = 0;
   #texts: (Uint8Array | string)[] = [];
   #length = 0;
+  /** The last reply of one line, and its text. */
+  #latest: Reply | undefined;
+  #latestText: Uint8Array | string = "";
   #fault: SmtpProtocolError | undefined;
 
   /** A decoder between two replies. */
@@ -112,19 +115,25 @@ export class ReplyDecoder {
     this.#length += end - start;
     if (this.#length > this.#maxLength) throw protocolError(`A reply of the server has more than ${this.#maxLength} octets`);
     if (this.#texts.length >= this.#maxLines) throw protocolError(`A reply of the server has more than ${this.#maxLines} lines`);
-    const text = kept(octets, Math.min(start + 4, end), end);
+    const from = Math.min(start + 4, end);
     if (end > start + 3 && octets[start + 3] === HYPHEN) {
       this.#code = code;
-      this.#texts.push(text);
+      this.#texts.push(kept(octets, from, end));
       return;
     }
-    // Most replies have one line, and a list that grows takes room for many.
-    if (this.#texts.length === 0) replies.push(new Reply(code, [text]));
+    if (this.#texts.length === 0) replies.push(this.#ofOneLine(code, octets, from, end));
     else {
-      replies.push(new Reply(code, [...this.#texts, text]));
+      replies.push(new Reply(code, [...this.#texts, kept(octets, from, end)]));
       this.#texts = [];
     }
     this.#length = 0;
+  }
+
+  /** A server says the same to each of many recipients, and they share it. */
+  #ofOneLine(code: number, octets: Uint8Array, from: number, end: number): Reply {
+    if (code === this.#latest?.code && isText(octets, from, end, this.#latestText)) return this.#latest;
+    this.#latestText = kept(octets, from, end);
+    return this.#latest = new Reply(code, [this.#latestText]);
   }
 }
 
@@ -136,6 +145,13 @@ function kept(octets: Uint8Array, start: number, end: number): Uint8Array | stri
   const text = end - start <= SHORT ? asciiText(octets, start, end) : undefined;
   // A copy by the constructor: a subclass of Uint8Array may have a slice() that shares the octets.
   return text ?? new Uint8Array(octets.subarray(start, end));
+}
+
+function isText(octets: Uint8Array, start: number, end: number, text: Uint8Array | string): boolean {
+  if (typeof text !== "string" || text.length !== end - start) return false;
+  // From behind, since it is there that replies differ.
+  for (let index = text.length - 1; index >= 0; index--) if (text.charCodeAt(index) !== octets[start + index]) return false;
+  return true;
 }
 
 function replyCode(octets: Uint8Array, start: number, end: number): number | undefined {

@@ -23,6 +23,8 @@ const GOOD: [octets: string, ...replies: Plain[]][] = [
   ["250 a\rb\r\n", [250, "a\rb"]],
   ["250 a\r\r\n", [250, "a\r"]],
   ["250 one\r\n354 two\r\n599 three\r\n", [250, "one"], [354, "two"], [599, "three"]],
+  ["250 ok\r\n250-ok\r\n250 ok\r\n250 ok\r\n251 ok\r\n", [250, "ok"], [250, "ok", "ok"], [250, "ok"], [251, "ok"]],
+  ["250 ok\r\n250 on\r\n250 ok\r\n250 ok \r\n250 o\r\n", [250, "ok"], [250, "on"], [250, "ok"], [250, "ok "], [250, "o"]],
   ["250  two spaces \r\n", [250, " two spaces "]],
   ["250 -x\r\n", [250, "-x"]],
   ["550 Empfänger ✗ \u{1f4ef}\r\n", [550, "Empfänger ✗ \u{1f4ef}"]],
