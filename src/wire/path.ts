@@ -34,9 +34,9 @@ const MAX_PLAIN = MAX_PATH - 2;
 
 /** A dot-string at a domain of letters, digits and hyphens, in ASCII; of one reading, so that it takes linear time. */
 const PLAIN = /^[\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[A-Za-z0-9]+(?:(?:-+|\.)[A-Za-z0-9]+)*$/;
-const DOT_ATOM = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+$/u;
-const QUOTED_CHARACTER = /^[ !#-[\]-~\u0080-\u{10ffff}]$/u;
-const ESCAPED_CHARACTER = /^[ -~]$/;
+/** A quoted string or a dot-string, beyond ASCII too, and what is to be a domain. C1 controls are no part of it, though the gate lets them pass. */
+const MAILBOX =
+  /^("(?:[ !#-[\]-~\u00a0-\u{10ffff}]|\\[ -~])*"|[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+)*)@(.*)$/u;
 const LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}\u00b7\u200c\u200d-]*[\p{L}\p{M}\p{N}])?$/u;
 /** What IDNA maps to nothing, joiners apart, and a capital that it maps to "ss" or to "ß", by its version: either way to another domain. */
 const MAPPED = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|\u1e9e/u;
@@ -76,13 +76,9 @@ export function isPlain(address: string): boolean {
 
 /** What {@linkcode parseMailbox} does, by the whole grammar. */
 export function parseStrictly(address: string, options: MailboxOptions = {}): Mailbox {
-  if (typeof address !== "string" || hasForbidden(address) || CONTROL.test(address)) throw badMailbox(address);
-  const at = address.startsWith('"') ? quotedStringEnd(address) : address.indexOf("@");
-  if (at < 0 || address[at] !== "@") throw badMailbox(address);
-  const localPart = address.slice(0, at);
-  const domain = address.slice(at + 1);
-  if (!localPart.startsWith('"') && !localPart.split(".").every((atom) => DOT_ATOM.test(atom))) throw badMailbox(address);
-  if (!isDomain(domain) && !isAddressLiteral(domain)) throw badMailbox(address);
+  const isText = typeof address === "string" && !hasForbidden(address);
+  const [, localPart = "", domain = ""] = isText ? MAILBOX.exec(address) ?? [] : [];
+  if (!isDomain(domain) && !isAddressLiteral(domain)) throw wrong("address", "one mailbox, local-part@domain", address);
   if (options.limits ?? true) {
     checkLength("the local part", localPart, MAX_LOCAL_PART);
     checkLength("the domain", domain, MAX_DOMAIN);
@@ -169,25 +165,6 @@ export function addressLiteral(ip: string): string | undefined {
   return isAddressLiteral(literal) ? literal : undefined;
 }
 
-/** C1 controls are no part of an address either, though the gate lets them pass as UTF-8. */
-const CONTROL = /\p{Cc}/u;
-
-/** Where the quoted string at the start of `text` ends: the index behind its closing quote, or -1. */
-function quotedStringEnd(text: string): number {
-  let escaped = false;
-  let index = 1;
-  for (const character of text.slice(1)) {
-    if (escaped) {
-      if (!ESCAPED_CHARACTER.test(character)) return -1;
-      escaped = false;
-    } else if (character === "\\") escaped = true;
-    else if (character === '"') return index + 1;
-    else if (!QUOTED_CHARACTER.test(character)) return -1;
-    index += character.length;
-  }
-  return -1;
-}
-
 function isDomain(text: string): boolean {
   // Only the form that IDNA maps to itself: a full-width letter or dot would name another host once a server maps it.
   if (text.normalize("NFKC") !== text || MAPPED.test(text)) return false;
@@ -218,8 +195,4 @@ function checkLength(what: string, text: string, limit: number): void {
   if (length > limit) {
     throw new RangeError(`Cannot use address as ${what} must have at most ${limit} octets: current value has ${length}: ${quoted(text)}`);
   }
-}
-
-function badMailbox(address: unknown): TypeError {
-  return wrong("address", "one mailbox, local-part@domain", address);
 }
