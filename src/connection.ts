@@ -361,9 +361,8 @@ export class SmtpConnection implements AsyncDisposable {
 
   async #issue(command: Command): Promise<Reply> {
     if (command.timeout !== undefined) checkTimeout("timeout", command.timeout);
-    const reply = await this.#session.issue(command);
-    if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
-    return reply;
+    // It is never skipped, so it has a reply.
+    return (await this.#session.issue(command))!;
   }
 }
 

@@ -138,17 +138,15 @@ export function resolveOptions(options: ConnectOptions): Settings {
 export function optionsOfUrl(url: string | URL): ConnectOptions {
   const text = String(url);
   // The URL parser takes out line ends and the like without a word: what is left names another host, or another password.
-  if (hasForbidden(text) || text.trim() !== text) throw badUrl("without spaces around it and without control characters");
+  if (hasForbidden(text) || text.trim() !== text) throw badUrl("without control characters and without spaces around it");
   if (!URL.canParse(text)) throw badUrl("a URL");
   const { protocol: scheme, username, password, hostname, port, pathname, search, hash } = new URL(text);
   if (scheme === "lmtp+unix:") {
-    if (hostname !== "" || username !== "" || pathname.length < 2 || search !== "" || hash !== "") throw badUrl("lmtp+unix:// and a path");
+    if (pathname.length < 2 || hostname + username + search + hash !== "") throw badUrl("lmtp+unix:// and a path");
     return { protocol: "lmtp", path: decoded(pathname) };
   }
-  if (!SCHEMES.includes(scheme)) throw badUrl("one that starts with smtp://, smtps://, lmtp:// or lmtp+unix://");
-  if (hostname === "" || (pathname !== "" && pathname !== "/") || search !== "" || hash !== "") {
-    throw badUrl("no more than scheme, credentials, host and port");
-  }
+  if (!SCHEMES.includes(scheme)) throw badUrl(`one of ${SCHEMES.join(", ")} or lmtp+unix:`);
+  if (hostname === "" || pathname.length > 1 || search + hash !== "") throw badUrl("no more than scheme, credentials, host and port");
   if ((username === "") !== (password === "")) throw badUrl("with both a name and a password, or with neither");
   return {
     hostname: decoded(hostname).replace(/^\[(.*)\]$/, "$1"),
@@ -167,16 +165,15 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
 export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth, "auth");
   if ("mechanisms" in given) {
-    if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) {
-      given.mechanisms.forEach(checkMechanism);
-      return given;
-    }
-    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms, not an empty one");
+    const { mechanisms } = given;
+    if (!Array.isArray(mechanisms) || mechanisms.length === 0) throw wrongSecret("auth.mechanisms", MECHANISMS);
+    mechanisms.forEach(checkMechanism);
+    return given;
   }
   const { forceMechanism } = given;
   if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
   if ("password" in given && "accessToken" in given) {
-    throw new TypeError("Cannot use auth to log in as it must have a password or an accessToken, not both: neither is shown");
+    throw wrongSecret("auth", "with a password or an accessToken, not both");
   }
   const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
   return own({ ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) });
@@ -196,23 +193,23 @@ export function checkTlsOptions(options: TlsOptions): TlsOptions {
   }
   for (const pem of [cert, key]) {
     if (pem !== undefined && typeof pem !== "string") {
-      throw new TypeError("Cannot use tlsOptions as cert and key must be text, PEM: neither is shown");
+      throw wrongSecret("tlsOptions.cert or key", "text, PEM");
     }
   }
   return given;
 }
 
+const MECHANISMS = "a list of one mechanism or more";
+
 function checkMechanism(mechanism: SaslMechanism): void {
-  if (typeof mechanism?.start !== "function") {
-    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms: one is none");
-  }
+  if (typeof mechanism?.start !== "function") throw wrongSecret("auth.mechanisms", MECHANISMS);
   checkMechanismName(mechanism.name);
 }
 
 /** @throws {TypeError} When `name` is no name of a SASL mechanism (RFC 4422 section 3.1). It is not shown, since a secret may hang on it. */
 export function checkMechanismName(name: string): string {
   if (typeof name === "string" && /^[A-Za-z0-9_-]{1,20}$/.test(name)) return name;
-  throw new TypeError("Cannot use mechanism in AUTH as it must be a name of 1 to 20 letters, digits, hyphens and underscores: it is not shown");
+  throw wrongSecret("mechanism in AUTH", "1 to 20 letters, digits, hyphens and underscores");
 }
 
 /** @throws {TypeError} When `value` is no text, is empty, or has control characters. */
@@ -278,12 +275,12 @@ function checkPort(port: number): number {
 }
 
 function checkTimeouts(timeouts: Partial<Timeouts>): Timeouts {
-  const given = Object.entries(own(timeouts, "timeouts")).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
+  const given: Partial<Timeouts> = own(timeouts, "timeouts");
+  for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(DEFAULT_TIMEOUTS, name)) throw wrong("timeouts", `made of ${Object.keys(DEFAULT_TIMEOUTS).join(", ")}`, name);
     checkTimeout(`timeouts.${name}`, value);
   }
-  return { ...DEFAULT_TIMEOUTS, ...Object.fromEntries(given) };
+  return { ...DEFAULT_TIMEOUTS, ...given };
 }
 
 function decoded(text: string): string {
@@ -295,5 +292,5 @@ function decoded(text: string): string {
 }
 
 function badUrl(must: string): TypeError {
-  return new TypeError(`Cannot use url to connect as it must be ${must}: current value is not shown, since it may hold a password`);
+  return wrongSecret("url to connect", must);
 }

@@ -1,7 +1,7 @@
 import { own } from "../wire/own.ts";
 import { encodeText, hasForbidden } from "../wire/text.ts";
 import type { Credentials, TokenCredentials } from "./mechanism.ts";
-import { wrongSecret } from "../wire/wrong.ts";
+import { tooLong, wrongSecret } from "../wire/wrong.ts";
 
 /** Octets of name and secret at most: what is longer finds no room in the longest line of an AUTH exchange, in base64 (RFC 4954 section 4). */
 const MAX_OCTETS = 9_000;
@@ -60,7 +60,5 @@ export function refuseAuthzid(mechanism: string, authzid: string | undefined): v
 
 function checkLength(text: string): void {
   const octets = encodeText(text).length;
-  if (octets > MAX_OCTETS) {
-    throw new RangeError(`Cannot use credentials to log in as they must have at most ${MAX_OCTETS} octets: they have ${octets}`);
-  }
+  if (octets > MAX_OCTETS) throw tooLong("credentials to log in", MAX_OCTETS, octets);
 }

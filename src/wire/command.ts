@@ -1,6 +1,6 @@
 import { encodeText, hasForbidden, quoted } from "./text.ts";
 import { xtext } from "./xtext.ts";
-import { outOfRange, wrong } from "./wrong.ts";
+import { outOfRange, tooLong, wrong } from "./wrong.ts";
 
 /**
  * The one gate from text to command lines. Nothing else makes one that is written to the socket, so what is refused here can reach no server: control
@@ -34,12 +34,12 @@ export type EsmtpParameters = Readonly<Record<string, string | number | boolean 
  */
 export function checkLine(line: string, shown: string = line): string {
   if (typeof line !== "string" || hasForbidden(line)) {
-    throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(shown)}`);
+    throw wrong("text in a command", "without control characters", shown);
   }
   // A character has three octets at most for each of its code units.
   const octets = line.length * 3 + 2 > MAX_COMMAND_LINE ? encodeText(line).length + 2 : 0;
   if (octets <= MAX_COMMAND_LINE) return line;
-  throw new RangeError(`Cannot use text as a command as it must have at most ${MAX_COMMAND_LINE} octets: current value has ${octets}`);
+  throw tooLong("text in a command", MAX_COMMAND_LINE, octets);
 }
 
 /**

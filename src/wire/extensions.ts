@@ -25,11 +25,8 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
     for (const line of lines) {
-      const [first, ...rest] = line.split(/[ \t]/).filter((token) => token !== "");
-      if (first === undefined) continue;
-      const equals = /^AUTH=/i.test(first) ? ["AUTH", first.slice(5)] : [first];
-      const [keyword = "", ...parameters] = [...equals, ...rest].filter((token) => token !== "");
-      this.#add(upperAscii(keyword), parameters);
+      const [keyword, ...parameters] = line.replace(/^([ \t]*AUTH)=/i, "$1 ").match(/[^ \t]+/g) ?? [];
+      if (keyword !== undefined) this.#add(upperAscii(keyword), parameters);
     }
     this.#maxSize = sizeOf(this.get("SIZE") ?? []);
     this.#limits = limitsOf(this.get("LIMITS") ?? []);

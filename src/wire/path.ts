@@ -1,5 +1,5 @@
 import { encodeText, hasForbidden, hasNonAscii, quoted } from "./text.ts";
-import { wrong, wrongSecret } from "./wrong.ts";
+import { tooLong, wrong, wrongSecret } from "./wrong.ts";
 
 /**
  * Mailboxes and paths by the strict grammar of RFC 5321 section 4.1.2, with the UTF-8 forms of RFC 6531 section 3.3. An address is parsed, checked
@@ -80,9 +80,9 @@ export function parseStrictly(address: string, options: MailboxOptions = {}): Ma
   const [, localPart = "", domain = ""] = isText ? MAILBOX.exec(address) ?? [] : [];
   if (!isDomain(domain) && !isAddressLiteral(domain)) throw wrong("address", "one mailbox, local-part@domain", address);
   if (options.limits ?? true) {
-    checkLength("the local part", localPart, MAX_LOCAL_PART);
-    checkLength("the domain", domain, MAX_DOMAIN);
-    checkLength("the path", `<${address}>`, MAX_PATH);
+    checkLength("local part", localPart, MAX_LOCAL_PART);
+    checkLength("domain", domain, MAX_DOMAIN);
+    checkLength("path", `<${address}>`, MAX_PATH);
   }
   return { localPart, domain };
 }
@@ -191,8 +191,6 @@ function isIpv6(text: string): boolean {
 }
 
 function checkLength(what: string, text: string, limit: number): void {
-  const length = encodeText(text).length;
-  if (length > limit) {
-    throw new RangeError(`Cannot use address as ${what} must have at most ${limit} octets: current value has ${length}: ${quoted(text)}`);
-  }
+  const octets = encodeText(text).length;
+  if (octets > limit) throw tooLong(`${what} ${quoted(text)}`, limit, octets);
 }

@@ -1,5 +1,5 @@
 import { decodeBase64 } from "./base64.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { binaryText, decodeText, encodeText, hex } from "./text.ts";
 
 /** Characters of a secret that give it away, wherever they stand; fewer may be a word of anybody's. */
 const PIECE = 8;
@@ -10,18 +10,16 @@ const SHORTEST = 4;
  * What of a response is the secret, by mechanism; what another one says is a secret as a whole. Names are none: what a server says of a login that it
  * refuses may well have the user's domain in it. The first answer of LOGIN is a name.
  */
-const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: (message: string) => string])[] = [
-  [/^PLAIN$/, (message) => behindLast("\0", message)],
-  [/^CRAM-MD5$/, (message) => behindLast(" ", message)],
+const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: RegExp])[] = [
+  // deno-lint-ignore no-control-regex -- it stands between the names and the password
+  [/^PLAIN$/, /(?:.*\0)?(.*)/s],
+  [/^CRAM-MD5$/, /(?:.* )?(.*)/s],
   // The nonce behind r= or the proof behind p=.
-  [/^SCRAM-/, (message) => behindLast(",", message).slice(2)],
-  [/^X?OAUTH/, (message) => /auth=Bearer ([!-~]*)/.exec(message)?.[1] ?? ""],
-  [/^(EXTERNAL|ANONYMOUS)$/, () => ""],
+  [/^SCRAM-/, /(?:.*,)?.?.?(.*)/s],
+  [/^X?OAUTH/, /auth=Bearer ([!-~]*)/],
+  [/^(EXTERNAL|ANONYMOUS)$/, /()/],
 ];
-
-function behindLast(separator: string, text: string): string {
-  return text.slice(text.lastIndexOf(separator) + 1);
-}
+const WHOLE = /(.*)/s;
 
 /**
  * What nobody may read in a log, and the search for it in what a server says, since one may repeat what it heard: as it came, decoded, in base64 at any
@@ -49,9 +47,9 @@ export class Secrets {
     this.#isNameNext = false;
     if (isName) return;
     const message = decodeText(decodeBase64(response) ?? encodeText(response));
-    const [, part = () => message] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
-    const secret = part(message);
-    if (secret !== "") this.add(response, secret);
+    const [, part = WHOLE] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
+    const secret = part.exec(message)?.[1];
+    if (secret) this.add(response, secret);
   }
 
   /** Adds each of `texts`; those that are too short to be a secret are none. */
@@ -91,9 +89,9 @@ function folded(text: string): string {
 /** The ways to write `text`. */
 function formsOf(text: string): string[] {
   const octets = encodeText(text);
-  const binary = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
-  const hex = Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
+  const binary = binaryText(octets);
+  const hexadecimal = Array.from(octets, (octet) => hex(octet)).join("");
   // In base64 it looks otherwise behind one octet or two; what it shares with a neighbour is left out.
   const encoded = [0, 1, 2].map((before) => btoa("\0".repeat(before) + binary).replace(/.?=+$/, "").slice(before && before + 1));
-  return [text, binary, hex, encodeURIComponent(text), ...encoded];
+  return [text, binary, hexadecimal, encodeURIComponent(text), ...encoded];
 }

@@ -16,6 +16,11 @@ export function outOfRange(what: string, must: string, value: unknown): RangeErr
   return new RangeError(unfit(what, must, quoted(value)));
 }
 
-function unfit(what: string, must: string, shown: string): string {
+/** `what` is longer than it may be. */
+export function tooLong(what: string, limit: number, octets: number): RangeError {
+  return new RangeError(unfit(what, `of at most ${limit} octets`, octets));
+}
+
+function unfit(what: string, must: string, shown: string | number): string {
   return `Cannot use ${what} as it must be ${must}: current value is ${shown}`;
 }
