@@ -78,7 +78,7 @@ function candidates({ extensions }: SmtpConnection, auth: Auth, isPrivate: boole
     : "accessToken" in auth
     ? tokenMechanisms(auth)
     : passwordMechanisms(auth, isPrivate);
-  const forced = "mechanisms" in auth ? undefined : auth.forceMechanism;
+  const forced = "mechanisms" in auth ? undefined : auth.forceMechanism?.toUpperCase();
   if (forced !== undefined) {
     const mechanism = known.find(({ name }) => name === forced);
     if (mechanism === undefined) throw unsupported(`There is no mechanism ${forced} for these credentials`, "local");

@@ -175,8 +175,7 @@ export function checkAuth(auth: Auth): Auth {
   if ("password" in given && "accessToken" in given) {
     throw wrongSecret("auth", "with a password or an accessToken, not both");
   }
-  const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
-  return own({ ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) });
+  return "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
 }
 
 /**

@@ -13,10 +13,11 @@ const TOKEN = /^[!-~]+$/;
  *
  * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long. No secret is in the message.
  */
-export function checkCredentials(credentials: Credentials): Credentials {
-  const { username, password, authzid }: Credentials = own(credentials, "credentials");
+export function checkCredentials<C extends Credentials>(credentials: C): C {
+  const given = own(credentials, "credentials");
+  const { username, password, authzid } = given;
   checkIdentity({ username, password, authzid });
-  return own({ username, password, ...(authzid !== undefined && { authzid }) });
+  return given;
 }
 
 /**
@@ -24,11 +25,12 @@ export function checkCredentials(credentials: Credentials): Credentials {
  *
  * @throws {TypeError} When one is no text, is empty, or has characters that it may not have. {RangeError} When they are too long.
  */
-export function checkTokenCredentials(credentials: TokenCredentials): TokenCredentials {
-  const { username, accessToken, authzid }: TokenCredentials = own(credentials, "credentials");
+export function checkTokenCredentials<C extends TokenCredentials>(credentials: C): C {
+  const given = own(credentials, "credentials");
+  const { username, accessToken, authzid } = given;
   checkIdentity({ username, authzid });
   if (typeof accessToken !== "function") checkToken(accessToken);
-  return own({ username, accessToken, ...(authzid !== undefined && { authzid }) });
+  return given;
 }
 
 /** @throws {TypeError} When `token` is none. It is not in the message. {RangeError} When it is too long. */

@@ -37,11 +37,13 @@ const PLAIN = /^[\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[A-Za-z0
 /** A quoted string or a dot-string, beyond ASCII too, and what is to be a domain. C1 controls are no part of it, though the gate lets them pass. */
 const MAILBOX =
   /^("(?:[ !#-[\]-~\u00a0-\u{10ffff}]|\\[ -~])*"|[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+)*)@(.*)$/u;
+/** Of ASCII it has letters, digits and hyphens. */
 const LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}\u00b7\u200c\u200d-]*[\p{L}\p{M}\p{N}])?$/u;
 /** What IDNA maps to nothing, joiners apart, and a capital that it maps to "ss" or to "ß", by its version: either way to another domain. */
 const MAPPED = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|\u1e9e/u;
-const ASCII_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
-const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
+const LITERAL = /^\[(IPv6:)?(.*)\]$/i;
+/** A tag of digits alone is none: an IPv6 address that lacks its own would begin with it. */
+const GENERAL_LITERAL = /^(?!\d+:)[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
 
 /**
  * Parses one mailbox, `local-part@domain`, and nothing more: no display name, no angle brackets, no comment, no source route.
@@ -116,8 +118,7 @@ export function forwardPath(address: string, options: MailboxOptions = {}): stri
  */
 export function asciiMailbox(address: string): string | undefined {
   if (!hasNonAscii(address)) return address;
-  const at = address.lastIndexOf("@");
-  const [localPart, domain] = [address.slice(0, at), address.slice(at + 1)];
+  const [, localPart = "", domain = ""] = /^(.*)@(.*)$/.exec(address) ?? [];
   if (hasNonAscii(localPart) || domain.startsWith("[") || !URL.canParse(`http://${domain}`)) return undefined;
   const { hostname } = new URL(`http://${domain}`);
   const isShort = hostname.length <= MAX_DOMAIN && hostname.split(".").every((label) => label.length <= MAX_LABEL);
@@ -168,14 +169,12 @@ export function addressLiteral(ip: string): string | undefined {
 function isDomain(text: string): boolean {
   // Only the form that IDNA maps to itself: a full-width letter or dot would name another host once a server maps it.
   if (text.normalize("NFKC") !== text || MAPPED.test(text)) return false;
-  return text.split(".").every((label) => (hasNonAscii(label) ? LABEL : ASCII_LABEL).test(label) && encodeText(label).length <= MAX_LABEL * 4);
+  return text.split(".").every((label) => LABEL.test(label) && encodeText(label).length <= MAX_LABEL * 4);
 }
 
 function isAddressLiteral(text: string): boolean {
-  if (!text.startsWith("[") || !text.endsWith("]")) return false;
-  const literal = text.slice(1, -1);
-  if (/^IPv6:/i.test(literal)) return isIpv6(literal.slice(5));
-  return isIpv4(literal) || (GENERAL_LITERAL.test(literal) && !/^\d+:/.test(literal));
+  const [, tag, literal = ""] = LITERAL.exec(text) ?? [];
+  return tag === undefined ? isIpv4(literal) || GENERAL_LITERAL.test(literal) : isIpv6(literal);
 }
 
 function isIpv4(text: string): boolean {

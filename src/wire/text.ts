@@ -75,15 +75,17 @@ export function hex(value: number, digits = 2): string {
  * is code of somebody's that may throw, or tell a secret.
  */
 export function quoted(value: unknown): string {
-  if (typeof value === "string") {
-    const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
-    return printable(JSON.stringify(cut));
-  }
+  if (typeof value === "string") return printable(JSON.stringify(cut(value, QUOTED_LENGTH)));
   if (Array.isArray(value)) return "a list";
   if (typeof value === "function" || (typeof value === "object" && value !== null)) {
     return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
   }
   return printable(String(value)).slice(0, QUOTED_LENGTH);
+}
+
+/** `text`, of which no more than `length` characters are shown. */
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** Characters of a value that an error message repeats at the most. */
