@@ -2,7 +2,6 @@
 import { type MessageBody, prepareBody } from "./body.ts";
 import { type BdatOptions, calling, type CallOptions, type DotStuffOptions, parametersOf, type PathOptions } from "./call.ts";
 import { bdat } from "./chunks.ts";
-import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
 import { checkBoolean, checkMechanismName, checkOctets, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
 import type { Session } from "./session/session.ts";
@@ -11,7 +10,7 @@ import type { Command } from "./session/task.ts";
 import type { TlsOptions } from "./transport/socket.ts";
 import { encodeBase64 } from "./wire/base64.ts";
 import { checkLine, commandLine, formatAttributes } from "./wire/command.ts";
-import { Extensions } from "./wire/extensions.ts";
+import { assertOffered, Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
@@ -328,8 +327,7 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   #assertOffered(keyword: string): void {
-    if (this.isClosed || this.extensions.has(keyword)) return;
-    throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}`, { phase: "local" });
+    if (!this.isClosed) assertOffered(this.extensions, keyword);
   }
 
   async #from(verb: string, from: string, options: PathOptions | undefined): Promise<Reply> {

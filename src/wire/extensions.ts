@@ -1,3 +1,4 @@
+import { SmtpUnsupportedError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
 
 /**
@@ -92,6 +93,12 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
  */
 export function parseEhlo(reply: Reply): Extensions {
   return new Extensions(reply.isPositive ? reply.lines.slice(1) : []);
+}
+
+/** @throws {SmtpUnsupportedError} The server does not offer `keyword`. */
+export function assertOffered(extensions: Extensions, keyword: string): void {
+  if (extensions.has(keyword)) return;
+  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}`, { phase: "local" });
 }
 
 function sizeOf(parameters: readonly string[]): number | undefined {
