@@ -348,8 +348,8 @@ export class SmtpClient implements AsyncDisposable {
 /** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */
 function nameOf(localAddress: string | undefined): string {
   // A dialer of the caller's own may say anything.
-  const ip = typeof localAddress !== "string" ? undefined : localAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
+  const ip = typeof localAddress === "string" ? localAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") : "";
+  return addressLiteral(ip) ?? "[127.0.0.1]";
 }
 
 /** Whether the server of `client` has failed at a window. */

@@ -17,7 +17,7 @@ const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: RegExp])[] = [
   // The nonce behind r= or the proof behind p=.
   [/^SCRAM-/, /(?:.*,)?.?.?(.*)/s],
   [/^X?OAUTH/, /auth=Bearer ([!-~]*)/],
-  [/^(EXTERNAL|ANONYMOUS)$/, /()/],
+  [/^(EXTERNAL|ANONYMOUS|LOGIN)$/, /()/],
 ];
 const WHOLE = /(.*)/s;
 
@@ -31,23 +31,16 @@ export class Secrets {
   /** What gives them away, in any of their forms; folded. */
   readonly #pieces = new Set<string>();
   #mechanism = "";
-  /** Whether the next answer is a name. */
-  #isNameNext = false;
 
   /** Adds what is a secret in `line`, a line of an AUTH exchange; to be told of each of them, in order. */
   hear(line: string): void {
-    const [, mechanism, initial = ""] = /^AUTH\s+(\S+)\s*(.*)$/i.exec(line) ?? [];
-    if (mechanism !== undefined) {
-      this.#mechanism = mechanism.toUpperCase();
-      this.#isNameNext = this.#mechanism === "LOGIN";
-    }
-    const response = mechanism === undefined ? line : initial;
+    const [, mechanism, response = ""] = /^AUTH\s+(\S+)\s*(.*)$/i.exec(line) ?? ["", undefined, line];
+    if (mechanism !== undefined) this.#mechanism = mechanism.toUpperCase();
     if (response === "") return;
-    const isName = this.#isNameNext;
-    this.#isNameNext = false;
-    if (isName) return;
     const message = decodeText(decodeBase64(response) ?? encodeText(response));
     const [, part = WHOLE] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
+    // Behind the name of LOGIN comes the password.
+    if (this.#mechanism === "LOGIN") this.#mechanism = "";
     const secret = part.exec(message)?.[1];
     if (secret) this.add(response, secret);
   }
