@@ -174,7 +174,7 @@ function isDomain(text: string): boolean {
 
 function isAddressLiteral(text: string): boolean {
   const [, tag, literal = ""] = LITERAL.exec(text) ?? [];
-  return tag === undefined ? isIpv4(literal) || GENERAL_LITERAL.test(literal) : isIpv6(literal);
+  return tag === undefined ? isIpv4(literal) || GENERAL_LITERAL.test(literal) : isIpv6Literal(literal);
 }
 
 function isIpv4(text: string): boolean {
@@ -182,11 +182,15 @@ function isIpv4(text: string): boolean {
   return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
 }
 
-function isIpv6(text: string): boolean {
-  if (!/^[0-9A-Fa-f:.]+$/.test(text) || !text.includes(":") || !URL.canParse(`http://[${text}]/`)) return false;
+/** Whether `text` is an IPv6 address, without brackets and without a zone. */
+export function isIpv6(text: string): boolean {
+  return /^[0-9A-Fa-f:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
+function isIpv6Literal(text: string): boolean {
   // Unlike elsewhere "::" stands for two groups at least (RFC 5321 section 4.1.3); a dotted part is two.
   const groups = text.split(":").filter((group) => group !== "").length + (text.includes(".") ? 1 : 0);
-  return !text.includes("::") || groups <= 6;
+  return isIpv6(text) && (!text.includes("::") || groups <= 6);
 }
 
 function checkLength(what: string, text: string, limit: number): void {

@@ -11,7 +11,6 @@ const SHORTEST = 4;
  * refuses may well have the user's domain in it. The first answer of LOGIN is a name.
  */
 const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: RegExp])[] = [
-  // deno-lint-ignore no-control-regex -- it stands between the names and the password
   [/^PLAIN$/, /(?:.*\0)?(.*)/s],
   [/^CRAM-MD5$/, /(?:.* )?(.*)/s],
   // The nonce behind r= or the proof behind p=.
