@@ -10,7 +10,7 @@ import { checkSocket, type Dialer, type Socket, type TlsOptions } from "./transp
 import { own } from "./wire/own.ts";
 import { checkClientName } from "./wire/path.ts";
 import { hasForbidden } from "./wire/text.ts";
-import { outOfRange, wrong, wrongSecret } from "./wire/wrong.ts";
+import { outOfRange, wholeNumber, wrong, wrongSecret } from "./wire/wrong.ts";
 
 /**
  * When TLS is spoken. `"implicit"`: from the first byte (RFC 8314 section 3.3). `"starttls"`: after STARTTLS, or not at all (RFC 3207).
@@ -267,10 +267,7 @@ function checkHostname(hostname: string | undefined): string {
 
 function checkPort(port: number): number {
   if (typeof port !== "number") throw wrong("port", "a number", port);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw outOfRange("port to connect", "a whole number from 1 to 65535", port);
-  }
-  return port;
+  return wholeNumber("port to connect", port, 1, 65_535);
 }
 
 function checkTimeouts(timeouts: Partial<Timeouts>): Timeouts {

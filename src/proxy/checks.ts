@@ -2,7 +2,7 @@
 import type { TlsOptions } from "../transport/socket.ts";
 import { own } from "../wire/own.ts";
 import { encodeText, hasForbidden } from "../wire/text.ts";
-import { outOfRange, wrong, wrongSecret } from "../wire/wrong.ts";
+import { outOfRange, wholeNumber, wrong, wrongSecret } from "../wire/wrong.ts";
 import { parseHost } from "./address.ts";
 
 /** A name and a password that a proxy asks for. */
@@ -21,8 +21,7 @@ export interface Place {
 export function checkPlace(hostname: string, port: number): Place {
   parseHost(hostname);
   if (typeof port !== "number") throw unfit("port", "a number", port);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { hostname, port };
-  throw outOfRange("port to reach a proxy", "a whole number from 1 to 65535", port);
+  return { hostname, port: wholeNumber("port to reach a proxy", port, 1, 65_535) };
 }
 
 /**
