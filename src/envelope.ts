@@ -64,8 +64,8 @@ function inAscii(address: string): string {
 }
 
 /** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
-export function line(verb: string, args: string): Line {
-  return { verb, line: checkLine(args === "" ? verb : `${verb} ${args}`) };
+function line(verb: string, args: string): Line {
+  return { verb, line: checkLine(`${verb} ${args}`) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */

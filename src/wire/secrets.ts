@@ -1,4 +1,5 @@
 import { decodeBase64 } from "./base64.ts";
+import { hasEnhancedCode } from "./enhanced_code.ts";
 import { binaryText, decodeText, encodeText, hex } from "./text.ts";
 
 /** Characters of a secret that give it away, wherever they stand; fewer may be a word of anybody's. */
@@ -60,7 +61,8 @@ export class Secrets {
   hide(lines: readonly string[]): readonly string[] {
     const shown = lines.map((line) => [...this.#texts].reduce((text, secret) => text.replaceAll(secret, "***"), line));
     if (!this.#isIn(shown.join(""))) return shown;
-    const [enhanced = ""] = /^[245]\.\d{1,3}\.\d{1,3} /.exec(shown[0] ?? "") ?? [];
+    const [first = ""] = shown;
+    const enhanced = hasEnhancedCode(first) ? first.slice(0, first.indexOf(" ") + 1) : "";
     return [this.#isIn(enhanced) ? "***" : `${enhanced}***`];
   }
 
