@@ -251,7 +251,7 @@ export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | 
 
   /** Made by the library, and by dialers. */
   constructor(kind: "connect" | "disconnected" | "timeout" | "aborted" | "closed", message: string, facts: SmtpErrorFacts) {
-    const transient = kind === "connect" || kind === "disconnected" || kind === "timeout";
+    const transient = kind !== "aborted" && kind !== "closed";
     super(kind, message, { ...facts, transient: facts.transient ?? transient });
   }
 }

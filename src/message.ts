@@ -134,10 +134,7 @@ const NONE: readonly MessageExtension[] = [];
 
 function prepareRecipient(recipient: string | Recipient): PreparedRecipient {
   if (typeof recipient === "string") return { address: recipient, path: forwardPath(recipient), extensions: NONE };
-  if (typeof recipient !== "object" || recipient === null) {
-    throw wrong("to as a recipient", "a mailbox, or an object with the address of one", recipient);
-  }
-  const { address, extensions = NONE }: Recipient = own(recipient);
+  const { address, extensions = NONE }: Recipient = own(recipient, "to as a recipient", "a mailbox, or an object with the address of one");
   return { address, path: forwardPath(address), extensions: checkExtensions(extensions) };
 }
 

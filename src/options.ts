@@ -251,8 +251,7 @@ function checkFunction<T>(name: string, value: T): T {
 }
 
 function checkClock(clock: Clock): Clock {
-  const { now, schedule }: Partial<Clock> = Object(clock);
-  if (typeof now === "function" && typeof schedule === "function") return clock;
+  if (typeof clock?.now === "function" && typeof clock.schedule === "function") return clock;
   throw wrong("clock", "an object with now and schedule", clock);
 }
 

@@ -1,7 +1,7 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
-import { parameterOf, checkNumber } from "./numbers.ts";
+import { checkNumber, parameterOf } from "./numbers.ts";
 import { wrong } from "../wire/wrong.ts";
 
 /** Options of {@linkcode deliverBy}. */

@@ -1,7 +1,7 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
-import { parameterOf, checkNumber } from "./numbers.ts";
+import { checkNumber, parameterOf } from "./numbers.ts";
 import { timestamp } from "./timestamp.ts";
 
 /** How long a submission server should hold a message: seconds from now, 1 to 999,999,999, or until a moment. */

@@ -77,9 +77,8 @@ export function hex(value: number, digits = 2): string {
 export function quoted(value: unknown): string {
   if (typeof value === "string") return printable(JSON.stringify(cut(value, QUOTED_LENGTH)));
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "function" || (typeof value === "object" && value !== null)) {
-    return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
-  }
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) return "an object";
   return printable(String(value)).slice(0, QUOTED_LENGTH);
 }
 
