@@ -1,12 +1,12 @@
-import { encodeText, hex } from "./text.ts";
+import { hex } from "./text.ts";
 
 /**
- * `text` as xtext: every octet outside `!` to `~`, and `+` and `=`, as `+` and two hexadecimal digits.
+ * `text`, without lone surrogates, as xtext: every octet outside `!` to `~`, and `+` and `=`, as `+` and two hexadecimal digits.
  *
  * Source: RFC 3461 section 4.
  */
 export function xtext(text: string): string {
-  return text.replace(/[^!-~]|[+=]/gu, (character) => encodeText(character).reduce((text, octet) => `${text}+${upperHex(octet)}`, ""));
+  return text.replace(/[^!-~]|[+=]/gu, (character) => encodeURIComponent(character).replaceAll("%", "+"));
 }
 
 /**
@@ -15,9 +15,5 @@ export function xtext(text: string): string {
  * Source: RFC 6533 section 3.
  */
 export function unitext(text: string): string {
-  return text.replace(/[^!-~\u0080-\u{10ffff}]|[+=\\]/gu, (character) => `\\x{${upperHex(character.codePointAt(0) ?? 0)}}`);
-}
-
-function upperHex(value: number): string {
-  return hex(value).toUpperCase();
+  return text.replace(/[^!-~\u0080-\u{10ffff}]|[+=\\]/gu, (character) => `\\x{${hex(character.codePointAt(0)!).toUpperCase()}}`);
 }
