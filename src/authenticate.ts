@@ -154,7 +154,7 @@ class Attempt {
   /** One exchange, to the server's last word. */
   async #prove(name: string, exchange: SaslExchange): Promise<Reply> {
     const connection = this.#connection;
-    const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    const options = { signal: this.#signal };
     let first = exchange.initialResponse;
     const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
     let reply = await connection.auth(name, isShort ? first : undefined, options);
