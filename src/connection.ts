@@ -279,7 +279,7 @@ export class SmtpConnection implements AsyncDisposable {
   /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
   async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
     const line = commandLine(verb, args);
-    const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
+    const known = `${verb.toUpperCase()}${/^B(DAT|URL) .*\sLAST\s*$/i.test(line) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
     return await this.#withUrl({ verb: known, line, ...calling(options) });
   }

@@ -118,8 +118,8 @@ export function resolveOptions(options: ConnectOptions): Settings {
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
     signal: checkSignal(given.signal),
-    trace: given.trace === undefined ? undefined : checkFunction("trace", given.trace),
-    dial: given.dial === undefined ? createDialer() : checkFunction("dial", given.dial),
+    trace: checkFunction("trace", given.trace),
+    dial: checkFunction("dial", given.dial) ?? createDialer(),
     socket: given.socket === undefined ? undefined : checkSocket("socket", given.socket),
     clock: given.clock === undefined ? systemClock : checkClock(given.clock),
     protocol,
@@ -245,8 +245,9 @@ export function checkProtocol(protocol: Protocol): Protocol {
 const SCHEMES: readonly string[] = ["smtp:", "smtps:", "lmtp:"];
 const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", "none"];
 
+/** `undefined` stands for the default. */
 function checkFunction<T>(name: string, value: T): T {
-  if (typeof value === "function") return value;
+  if (value === undefined || typeof value === "function") return value;
   throw wrong(name, "a function", value);
 }
 
