@@ -78,7 +78,7 @@ function candidates({ extensions }: SmtpConnection, auth: Auth, isPrivate: boole
     : "accessToken" in auth
     ? tokenMechanisms(auth)
     : passwordMechanisms(auth, isPrivate);
-  const forced = "mechanisms" in auth ? undefined : auth.forceMechanism;
+  const forced = "mechanisms" in auth ? undefined : auth.forceMechanism?.toUpperCase();
   if (forced !== undefined) {
     const mechanism = known.find(({ name }) => name === forced);
     if (mechanism === undefined) throw unsupported(`There is no mechanism ${forced} for these credentials`, "local");
@@ -154,7 +154,7 @@ class Attempt {
   /** One exchange, to the server's last word. */
   async #prove(name: string, exchange: SaslExchange): Promise<Reply> {
     const connection = this.#connection;
-    const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    const options = { signal: this.#signal };
     let first = exchange.initialResponse;
     const isShort = first !== undefined && `AUTH ${name} ${encodeBase64(first)}\r\n`.length <= MAX_AUTH_LINE;
     let reply = await connection.auth(name, isShort ? first : undefined, options);

@@ -67,9 +67,11 @@ export interface Transmission {
   readonly quit: boolean;
 }
 
-let closeWindow: (client: SmtpClient) => void;
-let hasWindowFailed: (client: SmtpClient) => boolean;
-let mayRedial: (client: SmtpClient, redial: (signal: AbortSignal | undefined) => Promise<SmtpClient>) => void;
+/** Opens another connection, while the signal allows it. */
+type Redial = (signal: AbortSignal) => Promise<SmtpClient>;
+
+let turnsOf: (client: SmtpClient) => Turns;
+let mayRedial: (client: SmtpClient, redial: Redial) => void;
 let transmit: (client: SmtpClient, message: Message, how: Transmission) => Promise<SendResult>;
 
 /**
@@ -98,14 +100,13 @@ export class SmtpClient implements AsyncDisposable {
   readonly #allowCleartextAuth: boolean;
   readonly #protocol: Protocol;
   /** Opens another connection of the same kind, where that is known; used at most once. */
-  #redial: ((signal: AbortSignal | undefined) => Promise<SmtpClient>) | undefined;
+  #redial: Redial | undefined;
   /** Fires when the caller has no more use for it. */
   readonly #over = new AbortController();
 
   static {
     transmit = (client, message, how) => client.#transmit(message, how);
-    hasWindowFailed = (client) => client.#turns.hasFailed;
-    closeWindow = (client) => client.#turns.fail();
+    turnsOf = (client) => client.#turns;
     mayRedial = (client, redial) => client.#redial = redial;
   }
 
@@ -354,9 +355,19 @@ export class SmtpClient implements AsyncDisposable {
 /** The literal of our own address; where it is not known, that of the loopback, which tells nobody anything. */
 function nameOf(localAddress: string | undefined): string {
   // A dialer of the caller's own may say anything.
-  const ip = typeof localAddress !== "string" ? undefined : localAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return (ip === undefined ? undefined : addressLiteral(ip)) ?? "[127.0.0.1]";
+  const ip = typeof localAddress === "string" ? localAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") : "";
+  return addressLiteral(ip) ?? "[127.0.0.1]";
 }
 
-/** For {@linkcode connect} and the pool: one message of many, whether the server has failed at a window, none from now on, another connection. */
-export { closeWindow, hasWindowFailed, mayRedial, transmit };
+/** Whether the server of `client` has failed at a window. */
+export function hasWindowFailed(client: SmtpClient): boolean {
+  return turnsOf(client).hasFailed;
+}
+
+/** No window of `client` from now on. */
+export function closeWindow(client: SmtpClient): void {
+  turnsOf(client).fail();
+}
+
+/** For {@linkcode connect} and the pool: another connection, and one message of many. */
+export { mayRedial, transmit };

@@ -34,8 +34,8 @@ export async function connect(target: string | URL | ConnectOptions, options: Co
   // A copy, since it is read several times: what was checked is what counts.
   const given: ConnectOptions = isUrl ? own({ ...optionsOfUrl(target), ...own(options) }) : own(target);
   const client = await openClient(given);
-  // A socket that was handed over cannot be dialled again.
-  if (given.socket === undefined) mayRedial(client, (signal) => openClient(withSignal(given, signal)));
+  // A socket that was handed over cannot be dialled again. The signal that was given is of no account where a call of another's needs the connection.
+  if (given.socket === undefined) mayRedial(client, (signal) => openClient(own({ ...given, signal })));
   return client;
 }
 
@@ -78,9 +78,4 @@ function withoutTls(): SmtpSecurityError {
     phase: "auth",
     hint: "use TLS, or say allowCleartextAuth",
   });
-}
-
-/** The same options for a call of another's: the signal that they were given for is of no account then. */
-function withSignal({ signal: _, ...given }: ConnectOptions, signal: AbortSignal | undefined): ConnectOptions {
-  return own({ ...given, ...(signal && { signal }) });
 }

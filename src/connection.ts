@@ -2,7 +2,6 @@
 import { type MessageBody, prepareBody } from "./body.ts";
 import { type BdatOptions, calling, type CallOptions, type DotStuffOptions, parametersOf, type PathOptions } from "./call.ts";
 import { bdat } from "./chunks.ts";
-import { SmtpUnsupportedError } from "./errors.ts";
 import { openSession } from "./open_session.ts";
 import { checkBoolean, checkMechanismName, checkOctets, checkTimeout, checkTlsOptions, type ConnectionOptions, resolveOptions } from "./options.ts";
 import type { Session } from "./session/session.ts";
@@ -11,7 +10,7 @@ import type { Command } from "./session/task.ts";
 import type { TlsOptions } from "./transport/socket.ts";
 import { encodeBase64 } from "./wire/base64.ts";
 import { checkLine, commandLine, formatAttributes } from "./wire/command.ts";
-import { Extensions } from "./wire/extensions.ts";
+import { assertOffered, Extensions } from "./wire/extensions.ts";
 import { own } from "./wire/own.ts";
 import { checkClientName, checkDomains, checkUrl, forwardPath, reversePath } from "./wire/path.ts";
 import type { Reply } from "./wire/reply.ts";
@@ -280,7 +279,7 @@ export class SmtpConnection implements AsyncDisposable {
   /** Any command: `verb`, a space, `args`. A verb the library knows obeys the same rules as its own method (RFC 5321 section 2.4). */
   async command(verb: string, args: string = "", options?: CallOptions): Promise<Reply> {
     const line = commandLine(verb, args);
-    const known = `${verb.toUpperCase()}${/^B(DAT|URL)$/i.test(verb) && /\sLAST\s*$/i.test(args) ? " LAST" : ""}`;
+    const known = `${verb.toUpperCase()}${/^B(DAT|URL) .*\sLAST\s*$/i.test(line) ? " LAST" : ""}`;
     if (known === "AUTH") return await this.#secret(known, line, "AUTH ***", options);
     return await this.#withUrl({ verb: known, line, ...calling(options) });
   }
@@ -328,8 +327,7 @@ export class SmtpConnection implements AsyncDisposable {
   }
 
   #assertOffered(keyword: string): void {
-    if (this.isClosed || this.extensions.has(keyword)) return;
-    throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}`, { phase: "local" });
+    if (!this.isClosed) assertOffered(this.extensions, keyword);
   }
 
   async #from(verb: string, from: string, options: PathOptions | undefined): Promise<Reply> {
@@ -361,9 +359,8 @@ export class SmtpConnection implements AsyncDisposable {
 
   async #issue(command: Command): Promise<Reply> {
     if (command.timeout !== undefined) checkTimeout("timeout", command.timeout);
-    const reply = await this.#session.issue(command);
-    if (reply === undefined) throw new TypeError("A command that is never skipped has a reply");
-    return reply;
+    // It is never skipped, so it has a reply.
+    return (await this.#session.issue(command))!;
   }
 }
 

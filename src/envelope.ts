@@ -9,7 +9,7 @@ import type { PreparedMessage } from "./message.ts";
 import type { Session } from "./session/session.ts";
 import type { Command } from "./session/task.ts";
 import { checkLine, entriesOf, type EsmtpParameters, formatParameters } from "./wire/command.ts";
-import type { Extensions } from "./wire/extensions.ts";
+import { assertOffered, type Extensions } from "./wire/extensions.ts";
 import { asciiMailbox, forwardPath, reversePath } from "./wire/path.ts";
 import { printable } from "./wire/text.ts";
 
@@ -64,8 +64,8 @@ function inAscii(address: string): string {
 }
 
 /** @throws {TypeError} When `args` can be no part of a command. {RangeError} When they are too long for one. */
-export function line(verb: string, args: string): Line {
-  return { verb, line: checkLine(args === "" ? verb : `${verb} ${args}`) };
+function line(verb: string, args: string): Line {
+  return { verb, line: checkLine(`${verb} ${args}`) };
 }
 
 /** Whether the server offers `extension`; one that it may do without is left out. */
@@ -95,11 +95,10 @@ function needsSmtpUtf8(extensions: Extensions, { from, to, isAscii, smtpUtf8 }: 
 }
 
 function framingOf(extensions: Extensions, { transfer, binary }: PreparedMessage): Framing {
-  const isChunking = extensions.has("CHUNKING");
-  if (binary && !extensions.has("BINARYMIME")) throw new SmtpUnsupportedError("unsupported", "The server does not offer BINARYMIME", LOCAL);
-  if ((binary || transfer === "bdat") && !isChunking) throw new SmtpUnsupportedError("unsupported", "The server does not offer CHUNKING", LOCAL);
+  if (binary) assertOffered(extensions, "BINARYMIME");
+  if (binary || transfer === "bdat") assertOffered(extensions, "CHUNKING");
   if (binary) return "binary";
-  return isChunking && transfer !== "data" ? "bdat" : "data";
+  return transfer !== "data" && extensions.has("CHUNKING") ? "bdat" : "data";
 }
 
 /** What MAIL says for the message itself. */

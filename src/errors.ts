@@ -14,7 +14,7 @@
  * | {@linkcode SmtpBodyError} | mend the source of the message: it failed while it was read |
  */
 import type { Reply } from "./wire/reply.ts";
-import { printable } from "./wire/text.ts";
+import { cut, printable } from "./wire/text.ts";
 
 /**
  * What is known of a message when something failed. `"not-sent"`: the server cannot have accepted it, sending it again makes no duplicate.
@@ -151,7 +151,7 @@ export class SmtpError<K extends SmtpErrorKind = SmtpErrorKind> extends Error {
 
   /** Made by the library; a mechanism or a dialer of your own may make one too. */
   constructor(kind: K, message: string, facts: SmtpErrorFacts) {
-    const words = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+    const words = cut(message, MAX_MESSAGE);
     const text = facts.hint === undefined ? words : `${words} (${facts.hint})`;
     // What it is made of may be a server's words, a name in its certificate, or a proxy's (CWE-117); `reply` has all of them.
     super(printable(text), facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -251,7 +251,7 @@ export class SmtpConnectionError extends SmtpError<"connect" | "disconnected" | 
 
   /** Made by the library, and by dialers. */
   constructor(kind: "connect" | "disconnected" | "timeout" | "aborted" | "closed", message: string, facts: SmtpErrorFacts) {
-    const transient = kind === "connect" || kind === "disconnected" || kind === "timeout";
+    const transient = kind !== "aborted" && kind !== "closed";
     super(kind, message, { ...facts, transient: facts.transient ?? transient });
   }
 }

@@ -91,7 +91,7 @@ export function prepareMessage(message: Message): PreparedMessage {
   // A copy has no holes, which map() would leave unchecked.
   const recipients = (Array.isArray(to) ? [...to] : [to]).map(prepareRecipient);
   if (recipients.length === 0) {
-    throw new TypeError("Cannot use to as recipients as it must be a mailbox or a list of at least one: the list is empty");
+    throw wrong("to as recipients", "a mailbox, or a list of one or more", to);
   }
   const sender = reversePath(from);
   if (!TRANSFERS.includes(transfer)) {
@@ -134,10 +134,7 @@ const NONE: readonly MessageExtension[] = [];
 
 function prepareRecipient(recipient: string | Recipient): PreparedRecipient {
   if (typeof recipient === "string") return { address: recipient, path: forwardPath(recipient), extensions: NONE };
-  if (typeof recipient !== "object" || recipient === null) {
-    throw wrong("to as a recipient", "a mailbox, or an object with the address of one", recipient);
-  }
-  const { address, extensions = NONE }: Recipient = own(recipient);
+  const { address, extensions = NONE }: Recipient = own(recipient, "to as a recipient", "a mailbox, or an object with the address of one");
   return { address, path: forwardPath(address), extensions: checkExtensions(extensions) };
 }
 
@@ -145,5 +142,5 @@ function checkExtensions(extensions: readonly MessageExtension[]): readonly Mess
   if (extensions === NONE) return NONE;
   const list: readonly MessageExtension[] = Array.isArray(extensions) ? [...extensions] : [];
   if (Array.isArray(extensions) && list.every((extension) => typeof extension?.keyword === "string")) return list;
-  throw new TypeError("Cannot use extensions as it must be a list of objects with a keyword");
+  throw wrong("extensions", "a list of objects with a keyword", extensions);
 }

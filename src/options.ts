@@ -10,7 +10,7 @@ import { checkSocket, type Dialer, type Socket, type TlsOptions } from "./transp
 import { own } from "./wire/own.ts";
 import { checkClientName } from "./wire/path.ts";
 import { hasForbidden } from "./wire/text.ts";
-import { outOfRange, wrong, wrongSecret } from "./wire/wrong.ts";
+import { outOfRange, wholeNumber, wrong, wrongSecret } from "./wire/wrong.ts";
 
 /**
  * When TLS is spoken. `"implicit"`: from the first byte (RFC 8314 section 3.3). `"starttls"`: after STARTTLS, or not at all (RFC 3207).
@@ -118,8 +118,8 @@ export function resolveOptions(options: ConnectOptions): Settings {
     pipelining: checkBoolean("pipelining", given.pipelining ?? true),
     timeouts: checkTimeouts(given.timeouts ?? {}),
     signal: checkSignal(given.signal),
-    trace: given.trace === undefined ? undefined : checkFunction("trace", given.trace),
-    dial: given.dial === undefined ? createDialer() : checkFunction("dial", given.dial),
+    trace: checkFunction("trace", given.trace),
+    dial: checkFunction("dial", given.dial) ?? createDialer(),
     socket: given.socket === undefined ? undefined : checkSocket("socket", given.socket),
     clock: given.clock === undefined ? systemClock : checkClock(given.clock),
     protocol,
@@ -138,17 +138,15 @@ export function resolveOptions(options: ConnectOptions): Settings {
 export function optionsOfUrl(url: string | URL): ConnectOptions {
   const text = String(url);
   // The URL parser takes out line ends and the like without a word: what is left names another host, or another password.
-  if (hasForbidden(text) || text.trim() !== text) throw badUrl("without spaces around it and without control characters");
+  if (hasForbidden(text) || text.trim() !== text) throw badUrl("without control characters and without spaces around it");
   if (!URL.canParse(text)) throw badUrl("a URL");
   const { protocol: scheme, username, password, hostname, port, pathname, search, hash } = new URL(text);
   if (scheme === "lmtp+unix:") {
-    if (hostname !== "" || username !== "" || pathname.length < 2 || search !== "" || hash !== "") throw badUrl("lmtp+unix:// and a path");
+    if (pathname.length < 2 || hostname + username + search + hash !== "") throw badUrl("lmtp+unix:// and a path");
     return { protocol: "lmtp", path: decoded(pathname) };
   }
-  if (!SCHEMES.includes(scheme)) throw badUrl("one that starts with smtp://, smtps://, lmtp:// or lmtp+unix://");
-  if (hostname === "" || (pathname !== "" && pathname !== "/") || search !== "" || hash !== "") {
-    throw badUrl("no more than scheme, credentials, host and port");
-  }
+  if (!SCHEMES.includes(scheme)) throw badUrl(`one of ${SCHEMES.join(", ")} or lmtp+unix:`);
+  if (hostname === "" || pathname.length > 1 || search + hash !== "") throw badUrl("no more than scheme, credentials, host and port");
   if ((username === "") !== (password === "")) throw badUrl("with both a name and a password, or with neither");
   return {
     hostname: decoded(hostname).replace(/^\[(.*)\]$/, "$1"),
@@ -167,19 +165,17 @@ export function optionsOfUrl(url: string | URL): ConnectOptions {
 export function checkAuth(auth: Auth): Auth {
   const given: Auth = own(auth, "auth");
   if ("mechanisms" in given) {
-    if (Array.isArray(given.mechanisms) && given.mechanisms.length > 0) {
-      given.mechanisms.forEach(checkMechanism);
-      return given;
-    }
-    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms, not an empty one");
+    const { mechanisms } = given;
+    if (!Array.isArray(mechanisms) || mechanisms.length === 0) throw wrongSecret("auth.mechanisms", MECHANISMS);
+    mechanisms.forEach(checkMechanism);
+    return given;
   }
   const { forceMechanism } = given;
   if (forceMechanism !== undefined) checkText("auth.forceMechanism", forceMechanism);
   if ("password" in given && "accessToken" in given) {
-    throw new TypeError("Cannot use auth to log in as it must have a password or an accessToken, not both: neither is shown");
+    throw wrongSecret("auth", "with a password or an accessToken, not both");
   }
-  const credentials = "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
-  return own({ ...credentials, ...(forceMechanism !== undefined && { forceMechanism: forceMechanism.toUpperCase() }) });
+  return "accessToken" in given ? checkTokenCredentials(given) : checkCredentials(given);
 }
 
 /**
@@ -196,23 +192,23 @@ export function checkTlsOptions(options: TlsOptions): TlsOptions {
   }
   for (const pem of [cert, key]) {
     if (pem !== undefined && typeof pem !== "string") {
-      throw new TypeError("Cannot use tlsOptions as cert and key must be text, PEM: neither is shown");
+      throw wrongSecret("tlsOptions.cert or key", "text, PEM");
     }
   }
   return given;
 }
 
+const MECHANISMS = "a list of one mechanism or more";
+
 function checkMechanism(mechanism: SaslMechanism): void {
-  if (typeof mechanism?.start !== "function") {
-    throw new TypeError("Cannot use auth.mechanisms to log in as it must be a list of mechanisms: one is none");
-  }
+  if (typeof mechanism?.start !== "function") throw wrongSecret("auth.mechanisms", MECHANISMS);
   checkMechanismName(mechanism.name);
 }
 
 /** @throws {TypeError} When `name` is no name of a SASL mechanism (RFC 4422 section 3.1). It is not shown, since a secret may hang on it. */
 export function checkMechanismName(name: string): string {
   if (typeof name === "string" && /^[A-Za-z0-9_-]{1,20}$/.test(name)) return name;
-  throw new TypeError("Cannot use mechanism in AUTH as it must be a name of 1 to 20 letters, digits, hyphens and underscores: it is not shown");
+  throw wrongSecret("mechanism in AUTH", "1 to 20 letters, digits, hyphens and underscores");
 }
 
 /** @throws {TypeError} When `value` is no text, is empty, or has control characters. */
@@ -249,14 +245,14 @@ export function checkProtocol(protocol: Protocol): Protocol {
 const SCHEMES: readonly string[] = ["smtp:", "smtps:", "lmtp:"];
 const TLS_MODES: readonly TlsMode[] = ["implicit", "starttls", "opportunistic", "none"];
 
+/** `undefined` stands for the default. */
 function checkFunction<T>(name: string, value: T): T {
-  if (typeof value === "function") return value;
+  if (value === undefined || typeof value === "function") return value;
   throw wrong(name, "a function", value);
 }
 
 function checkClock(clock: Clock): Clock {
-  const { now, schedule }: Partial<Clock> = Object(clock);
-  if (typeof now === "function" && typeof schedule === "function") return clock;
+  if (typeof clock?.now === "function" && typeof clock.schedule === "function") return clock;
   throw wrong("clock", "an object with now and schedule", clock);
 }
 
@@ -271,19 +267,16 @@ function checkHostname(hostname: string | undefined): string {
 
 function checkPort(port: number): number {
   if (typeof port !== "number") throw wrong("port", "a number", port);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw outOfRange("port to connect", "a whole number from 1 to 65535", port);
-  }
-  return port;
+  return wholeNumber("port to connect", port, 1, 65_535);
 }
 
 function checkTimeouts(timeouts: Partial<Timeouts>): Timeouts {
-  const given = Object.entries(own(timeouts, "timeouts")).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
+  const given: Partial<Timeouts> = own(timeouts, "timeouts");
+  for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(DEFAULT_TIMEOUTS, name)) throw wrong("timeouts", `made of ${Object.keys(DEFAULT_TIMEOUTS).join(", ")}`, name);
     checkTimeout(`timeouts.${name}`, value);
   }
-  return { ...DEFAULT_TIMEOUTS, ...Object.fromEntries(given) };
+  return { ...DEFAULT_TIMEOUTS, ...given };
 }
 
 function decoded(text: string): string {
@@ -295,5 +288,5 @@ function decoded(text: string): string {
 }
 
 function badUrl(must: string): TypeError {
-  return new TypeError(`Cannot use url to connect as it must be ${must}: current value is not shown, since it may hold a password`);
+  return wrongSecret("url to connect", must);
 }

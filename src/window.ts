@@ -1,7 +1,7 @@
 /** The window across transactions: how wide it may be, and what tells that a server has failed at it. */
 import { SmtpBodyError, SmtpError, SmtpReplyError } from "./errors.ts";
 import { isOutOfSequence, type Turn } from "./turns.ts";
-import { outOfRange } from "./wire/wrong.ts";
+import { wholeNumber } from "./wire/wrong.ts";
 
 /** Whether `error` is what comes of a transaction that was written behind another to a server that does not take it there; it surely was not sent. */
 export function isWindowFailure(turn: Turn, error: unknown): boolean {
@@ -13,8 +13,7 @@ export function isWindowFailure(turn: Turn, error: unknown): boolean {
 
 /** @throws {RangeError} When `window` is no number of messages. */
 export function checkWindow(window: number): number {
-  if (Number.isInteger(window) && window >= 1 && window <= MAX_WINDOW) return window;
-  throw outOfRange("window as messages under way", `a whole number from 1 to ${MAX_WINDOW}`, window);
+  return wholeNumber("window as messages under way", window, 1, MAX_WINDOW);
 }
 
 /** Messages under way at once at most: each has some replies owed, and a server's own buffers have an end. */

@@ -1,7 +1,7 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
-import { parameterOf, wholeNumber } from "./numbers.ts";
+import { checkNumber, parameterOf } from "./numbers.ts";
 import { wrong } from "../wire/wrong.ts";
 
 /** Options of {@linkcode deliverBy}. */
@@ -37,7 +37,7 @@ export function deliverBy(options: DeliverByOptions): MessageExtension {
     throw wrong("trace for DELIVERBY", "true or false", trace);
   }
   const least = onExpiry === "return" ? 1 : -999_999_999;
-  wholeNumber("seconds for DELIVERBY", seconds, least, 999_999_999);
+  checkNumber("seconds for DELIVERBY", seconds, least, 999_999_999);
   return {
     keyword: "DELIVERBY",
     mail: ({ extensions }) => {

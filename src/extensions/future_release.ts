@@ -1,7 +1,7 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { own } from "../wire/own.ts";
 import type { MessageExtension } from "./extension.ts";
-import { parameterOf, wholeNumber } from "./numbers.ts";
+import { checkNumber, parameterOf } from "./numbers.ts";
 import { timestamp } from "./timestamp.ts";
 
 /** How long a submission server should hold a message: seconds from now, 1 to 999,999,999, or until a moment. */
@@ -24,7 +24,7 @@ export type FutureReleaseOptions = { readonly seconds: number } | { readonly unt
 export function futureRelease(options: FutureReleaseOptions): MessageExtension {
   const given: FutureReleaseOptions = own(options);
   if ("seconds" in given) {
-    const seconds = wholeNumber("seconds for FUTURERELEASE", given.seconds, 1, 999_999_999);
+    const seconds = checkNumber("seconds for FUTURERELEASE", given.seconds, 1, 999_999_999);
     return {
       keyword: "FUTURERELEASE",
       mail: ({ extensions }) => {

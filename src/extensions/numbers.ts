@@ -1,15 +1,14 @@
 import type { Extensions } from "../wire/extensions.ts";
-import { outOfRange } from "../wire/wrong.ts";
+import { wholeNumber } from "../wire/wrong.ts";
 
 /**
  * Checks a number that will stand in a command.
  *
  * @throws {TypeError} When it is none. {RangeError} When it is not whole, or out of its range.
  */
-export function wholeNumber(what: string, value: number, least: number, most: number): number {
+export function checkNumber(what: string, value: number, least: number, most: number): number {
   if (typeof value !== "number") throw new TypeError(`Cannot use ${what} as it must be a number: current value is a ${typeof value}`);
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw outOfRange(what, `a whole number from ${least} to ${most}`, value);
+  return wholeNumber(what, value, least, most);
 }
 
 /** A number among the parameters of `keyword` in EHLO. */

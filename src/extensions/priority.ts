@@ -1,5 +1,5 @@
 import type { MessageExtension } from "./extension.ts";
-import { wholeNumber } from "./numbers.ts";
+import { checkNumber } from "./numbers.ts";
 
 /**
  * MT-PRIORITY: how urgent the message is to those who transfer it, from -9 (least) to 9.
@@ -16,6 +16,6 @@ import { wholeNumber } from "./numbers.ts";
  * ```
  */
 export function priority(value: number): MessageExtension {
-  const text = String(wholeNumber("priority for MT-PRIORITY", value, -9, 9));
+  const text = String(checkNumber("priority for MT-PRIORITY", value, -9, 9));
   return { keyword: "MT-PRIORITY", mail: () => ({ "MT-PRIORITY": text }) };
 }

@@ -1,5 +1,7 @@
 /** Hosts as a proxy is told of them, and IP addresses as octets and as text. */
-import { encodeText, hasNonAscii, quoted } from "../wire/text.ts";
+import { isIpv6 } from "../wire/path.ts";
+import { encodeText, hasNonAscii } from "../wire/text.ts";
+import { tooLong, wrong } from "../wire/wrong.ts";
 
 /** Octets of a host's name at the most: SOCKS5 counts them in one octet (RFC 1928 section 5), and no domain is longer (RFC 1035 section 2.3.4). */
 const MAX_NAME = 255;
@@ -35,7 +37,7 @@ export function parseHost(hostname: string): Host {
   if (!/^[\w.-]+$/.test(name)) throw badHost(must, hostname);
   const { length } = encodeText(name);
   if (length <= MAX_NAME) return { name, ip };
-  throw new RangeError(`Cannot use hostname to reach a server as it must have at most ${MAX_NAME} octets: current value has ${length}`);
+  throw tooLong("hostname to reach a server", MAX_NAME, length);
 }
 
 /** The octets of an IP address, 4 or 16; `undefined` when `text` is none. */
@@ -66,7 +68,7 @@ function parseIpv4(text: string): Uint8Array | undefined {
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
-  if (!/^[\da-f:.]+$/i.test(text) || !text.includes(":") || !URL.canParse(`http://[${text}]/`)) return undefined;
+  if (!isIpv6(text)) return undefined;
   const [head = [], tail = []] = canonicalIpv6(text).split("::").map((side) => side.split(":").filter((group) => group !== ""));
   const ip = new Uint8Array(16);
   const view = new DataView(ip.buffer);
@@ -83,5 +85,5 @@ function canonicalIpv6(text: string): string {
 function badHost(must: string, given: unknown): TypeError {
   // One with an @ is a part of a URL, and its password another.
   const value = typeof given === "string" && given.includes("@") ? "***" : given;
-  return new TypeError(`Cannot use hostname to reach a server as it must be ${must}: current value is ${quoted(value)}`);
+  return wrong("hostname to reach a server", must, value);
 }

@@ -2,9 +2,10 @@
 import { SmtpAuthError, SmtpConnectionError, SmtpUnsupportedError } from "../errors.ts";
 import { dial as dialDirectly } from "../transport/dial.ts";
 import type { Dialer, TlsOptions } from "../transport/socket.ts";
+import { own } from "../wire/own.ts";
 import { decodeText } from "../wire/text.ts";
 import { parseHost } from "./address.ts";
-import { checkPlace, checkTls, own, wrong } from "./checks.ts";
+import { checkPlace, checkTls, unfit } from "./checks.ts";
 import type { Exchange } from "./exchange.ts";
 import { formatFields, formatRequest, lineText, MAX_HEAD, parseStatus, schemesOf, secretsIn, type Status } from "./http_head.ts";
 import { dialThrough, inTheClear } from "./passage.ts";
@@ -54,9 +55,9 @@ export function httpConnect(options: HttpConnectOptions): Dialer {
   const { hostname, port, username, password, headers = {}, secure = false, tlsOptions = {}, dial = dialDirectly } = given;
   const proxy = checkPlace(hostname, port);
   const fields = formatFields(headers, username, password);
-  if (typeof secure !== "boolean") throw wrong("secure", "true or false", secure);
+  if (typeof secure !== "boolean") throw unfit("secure", "true or false", secure);
   const tls = checkTls(tlsOptions);
-  if (typeof dial !== "function") throw wrong("dial", "a function", dial);
+  if (typeof dial !== "function") throw unfit("dial", "a function", dial);
   return async (final) => {
     const { signal } = final;
     if (final.path !== undefined) throw new SmtpUnsupportedError("unsupported", "An HTTP proxy leads to no unix socket", { phase: "connect" });

@@ -1,9 +1,11 @@
 /** The request for a tunnel and the head of its answer (RFC 9110 section 9.3.6, RFC 9112), as text and octets. */
 import { decodeBase64, encodeBase64 } from "../wire/base64.ts";
+import { own } from "../wire/own.ts";
 import { Secrets } from "../wire/secrets.ts";
 import { decodeText, encodeText, printable, quoted } from "../wire/text.ts";
+import { tooLong, wrongSecret } from "../wire/wrong.ts";
 import type { Host } from "./address.ts";
-import { checkCredentials, own, secretly, wrong } from "./checks.ts";
+import { checkCredentials, secretly, unfit } from "./checks.ts";
 
 /**
  * Octets of a head at the most, ours and the proxy's. RFC 9110 section 2.3 and 5.4 set no limit, common servers take 8 to 16 KiB; a head without an end
@@ -27,14 +29,12 @@ export interface Status {
  * @throws {TypeError} When a field or a credential is not of the grammar. No value is in the message. {RangeError} When they are too long.
  */
 export function formatFields(headers: Readonly<Record<string, string>>, username: string | undefined, password: string | undefined): string {
-  const fields = Object.entries(own(headers));
+  const fields = Object.entries(own(headers, "headers"));
   for (const [name, value] of fields) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw wrong("headers", "named by tokens (RFC 9110 section 5.6.2)", name);
-    if (RESERVED.includes(name.toLowerCase())) throw wrong("headers", `without ${RESERVED.join(", ")}`, name);
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw unfit("headers", "named by tokens (RFC 9110 section 5.6.2)", name);
+    if (RESERVED.includes(name.toLowerCase())) throw unfit("headers", `without ${RESERVED.join(", ")}`, name);
     if (typeof value === "string" && /^(?:[!-~](?:[\t -~]*[!-~])?)?$/.test(value)) continue;
-    throw new TypeError(
-      `Cannot use header ${quoted(name)} to reach a proxy as it must be printable ASCII without spaces at its ends: it is not shown`,
-    );
+    throw wrongSecret(`header ${quoted(name)} to reach a proxy`, "printable ASCII without spaces at its ends");
   }
   const credentials = checkCredentials(username, password);
   if (credentials !== undefined) {
@@ -47,7 +47,7 @@ export function formatFields(headers: Readonly<Record<string, string>>, username
   const text = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   // The lines that name the host take what is left.
   if (text.length <= MAX_HEAD - 1024) return text;
-  throw new RangeError(`Cannot use headers to reach a proxy as they must have at most ${MAX_HEAD - 1024} octets: current value has ${text.length}`);
+  throw tooLong("headers to reach a proxy", MAX_HEAD - 1024, text.length);
 }
 
 /** What a proxy may not repeat in an error: the last word of each of `fields`, and the password in one of Basic (RFC 7617 section 2). */

@@ -2,8 +2,9 @@
 import { SmtpUnsupportedError } from "../errors.ts";
 import { dial as dialDirectly } from "../transport/dial.ts";
 import type { Dialer } from "../transport/socket.ts";
+import { own } from "../wire/own.ts";
 import { type Endpoint, parseEndpoint } from "./address.ts";
-import { own, wrong } from "./checks.ts";
+import { unfit } from "./checks.ts";
 import { dialThrough, inTheClear } from "./passage.ts";
 import { formatProxyHeader, type ProxyVersion } from "./proxy_header.ts";
 
@@ -41,14 +42,14 @@ export interface ProxyProtocolOptions {
  */
 export function proxyProtocol(options: ProxyProtocolOptions): Dialer {
   const { version, source, destination, local = false, dial = dialDirectly }: ProxyProtocolOptions = own(options);
-  if (version !== 1 && version !== 2) throw wrong("version", "1 or 2", version);
-  if (typeof local !== "boolean") throw wrong("local", "true or false", local);
-  if (typeof dial !== "function") throw wrong("dial", "a function", dial);
+  if (version !== 1 && version !== 2) throw unfit("version", "1 or 2", version);
+  if (typeof local !== "boolean") throw unfit("local", "true or false", local);
+  if (typeof dial !== "function") throw unfit("dial", "a function", dial);
   const from = source === undefined ? undefined : checkEndpoint("source", source);
   const to = destination === undefined ? undefined : checkEndpoint("destination", destination);
-  if (local && (from ?? to) !== undefined) throw wrong("local", "without source and destination", local);
+  if (local && (from ?? to) !== undefined) throw unfit("local", "without source and destination", local);
   if (from !== undefined && to !== undefined && from.ip.length !== to.ip.length) {
-    throw wrong("destination", "an address of the family of the source", destination);
+    throw unfit("destination", "an address of the family of the source", destination);
   }
   return (final) => {
     return dialThrough({
@@ -68,7 +69,7 @@ export function proxyProtocol(options: ProxyProtocolOptions): Dialer {
 
 function checkEndpoint(name: string, value: string): Endpoint {
   const endpoint = typeof value === "string" ? parseEndpoint(value) : undefined;
-  if (endpoint === undefined) throw wrong(name, "an IP address and a port like 192.0.2.1:25 or [2001:db8::1]:25", value);
+  if (endpoint === undefined) throw unfit(name, "an IP address and a port like 192.0.2.1:25 or [2001:db8::1]:25", value);
   return endpoint;
 }
 

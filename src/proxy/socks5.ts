@@ -6,9 +6,10 @@ import { SmtpAuthError, SmtpConnectionError, SmtpUnsupportedError } from "../err
 import { dial as dialDirectly } from "../transport/dial.ts";
 import { type Dialer, messageOf } from "../transport/socket.ts";
 import { concat } from "../wire/octets.ts";
-import { encodeText, quoted } from "../wire/text.ts";
+import { own } from "../wire/own.ts";
+import { encodeText } from "../wire/text.ts";
 import { type Host, parseHost, parseIp } from "./address.ts";
-import { checkCredentials, checkOctets, checkPlace, own, wrong } from "./checks.ts";
+import { checkCredentials, checkOctets, checkPlace, unfit } from "./checks.ts";
 import type { Exchange } from "./exchange.ts";
 import { dialThrough, inTheClear } from "./passage.ts";
 
@@ -79,7 +80,7 @@ export function socks5(options: Socks5Options): Dialer {
   const credentials = checkCredentials(username, password);
   const login = credentials && loginOf(checkOctets("username", credentials.username), checkOctets("password", credentials.password));
   for (const [name, value] of Object.entries({ resolve, dial })) {
-    if (value !== undefined && typeof value !== "function") throw wrong(name, "a function", value);
+    if (value !== undefined && typeof value !== "function") throw unfit(name, "a function", value);
   }
   return async (final) => {
     const { signal } = final;
@@ -113,7 +114,7 @@ async function resolved(host: Host, resolve: Resolver | undefined, signal: Abort
   signal.throwIfAborted();
   const ip = typeof name === "string" ? parseIp(name) : undefined;
   if (ip !== undefined) return { name, ip };
-  throw new TypeError(`Cannot use what resolve gave to reach ${host.name} as it must be an IP address: current value is ${quoted(name)}`);
+  throw unfit(`what resolve gave for ${host.name}`, "an IP address", name);
 }
 
 function loginOf(username: Uint8Array, password: Uint8Array): Uint8Array {

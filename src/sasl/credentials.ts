@@ -1,7 +1,7 @@
 import { own } from "../wire/own.ts";
 import { encodeText, hasForbidden } from "../wire/text.ts";
 import type { Credentials, TokenCredentials } from "./mechanism.ts";
-import { wrongSecret } from "../wire/wrong.ts";
+import { tooLong, wrongSecret } from "../wire/wrong.ts";
 
 /** Octets of name and secret at most: what is longer finds no room in the longest line of an AUTH exchange, in base64 (RFC 4954 section 4). */
 const MAX_OCTETS = 9_000;
@@ -13,10 +13,11 @@ const TOKEN = /^[!-~]+$/;
  *
  * @throws {TypeError} When one is no text, is empty, or has control characters. {RangeError} When they are too long. No secret is in the message.
  */
-export function checkCredentials(credentials: Credentials): Credentials {
-  const { username, password, authzid }: Credentials = own(credentials, "credentials");
+export function checkCredentials<C extends Credentials>(credentials: C): C {
+  const given = own(credentials, "credentials");
+  const { username, password, authzid } = given;
   checkIdentity({ username, password, authzid });
-  return own({ username, password, ...(authzid !== undefined && { authzid }) });
+  return given;
 }
 
 /**
@@ -24,11 +25,12 @@ export function checkCredentials(credentials: Credentials): Credentials {
  *
  * @throws {TypeError} When one is no text, is empty, or has characters that it may not have. {RangeError} When they are too long.
  */
-export function checkTokenCredentials(credentials: TokenCredentials): TokenCredentials {
-  const { username, accessToken, authzid }: TokenCredentials = own(credentials, "credentials");
+export function checkTokenCredentials<C extends TokenCredentials>(credentials: C): C {
+  const given = own(credentials, "credentials");
+  const { username, accessToken, authzid } = given;
   checkIdentity({ username, authzid });
   if (typeof accessToken !== "function") checkToken(accessToken);
-  return own({ username, accessToken, ...(authzid !== undefined && { authzid }) });
+  return given;
 }
 
 /** @throws {TypeError} When `token` is none. It is not in the message. {RangeError} When it is too long. */
@@ -60,7 +62,5 @@ export function refuseAuthzid(mechanism: string, authzid: string | undefined): v
 
 function checkLength(text: string): void {
   const octets = encodeText(text).length;
-  if (octets > MAX_OCTETS) {
-    throw new RangeError(`Cannot use credentials to log in as they must have at most ${MAX_OCTETS} octets: they have ${octets}`);
-  }
+  if (octets > MAX_OCTETS) throw tooLong("credentials to log in", MAX_OCTETS, octets);
 }

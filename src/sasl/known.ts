@@ -8,13 +8,13 @@ import type { ScramHash } from "./scram.ts";
 export interface KnownMechanism {
   readonly name: string;
   readonly isPlaintext: boolean;
-  readonly needsChannelBinding: boolean;
+  readonly needsChannelBinding?: boolean | undefined;
   load(): SaslMechanism | Promise<SaslMechanism>;
 }
 
 /** What is known of a mechanism that is there already. */
 export function loaded(mechanism: SaslMechanism): KnownMechanism {
-  const { name, isPlaintext, needsChannelBinding = false } = mechanism;
+  const { name, isPlaintext, needsChannelBinding } = mechanism;
   return { name, isPlaintext, needsChannelBinding, load: () => mechanism };
 }
 
@@ -29,7 +29,6 @@ export function passwordMechanisms(credentials: Credentials, isPrivate: boolean)
   const cramMd5: KnownMechanism = {
     name: "CRAM-MD5",
     isPlaintext: false,
-    needsChannelBinding: false,
     load: async () => (await import("./cram_md5.ts")).cramMd5(credentials),
   };
   const telling = [loaded(plain(credentials)), loaded(login(credentials))];
@@ -38,10 +37,9 @@ export function passwordMechanisms(credentials: Credentials, isPrivate: boolean)
 
 /** The mechanisms for an access token. */
 export function tokenMechanisms(credentials: TokenCredentials): readonly KnownMechanism[] {
-  const telling = { isPlaintext: true, needsChannelBinding: false };
-  const bearer = { name: "OAUTHBEARER", ...telling, load: async () => (await import("./oauth_bearer.ts")).oauthBearer(credentials) };
+  const bearer = { name: "OAUTHBEARER", isPlaintext: true, load: async () => (await import("./oauth_bearer.ts")).oauthBearer(credentials) };
   if (credentials.authzid !== undefined) return [bearer];
-  return [bearer, { name: "XOAUTH2", ...telling, load: async () => (await import("./xoauth2.ts")).xoauth2(credentials) }];
+  return [bearer, { name: "XOAUTH2", isPlaintext: true, load: async () => (await import("./xoauth2.ts")).xoauth2(credentials) }];
 }
 
 const HASHES: readonly ScramHash[] = ["SHA-512", "SHA-256", "SHA-1"];

@@ -133,7 +133,7 @@ export function checkSocket(name: string, socket: Socket): Socket {
 }
 
 function isUsable(socket: Socket): boolean {
-  if (typeof socket !== "object" || socket === null || typeof socket.close !== "function") return false;
+  if (typeof socket?.close !== "function") return false;
   if (socket.direct !== undefined) return typeof socket.direct.read === "function" && typeof socket.direct.write === "function";
   return socket.readable?.locked === false && socket.writable?.locked === false;
 }

@@ -1,6 +1,6 @@
 import { encodeText, hasForbidden, quoted } from "./text.ts";
 import { xtext } from "./xtext.ts";
-import { outOfRange, wrong } from "./wrong.ts";
+import { tooLong, wholeNumber, wrong } from "./wrong.ts";
 
 /**
  * The one gate from text to command lines. Nothing else makes one that is written to the socket, so what is refused here can reach no server: control
@@ -34,12 +34,12 @@ export type EsmtpParameters = Readonly<Record<string, string | number | boolean 
  */
 export function checkLine(line: string, shown: string = line): string {
   if (typeof line !== "string" || hasForbidden(line)) {
-    throw new TypeError(`Cannot use text in a command as it must have no control characters: current value is ${quoted(shown)}`);
+    throw wrong("text in a command", "without control characters", shown);
   }
   // A character has three octets at most for each of its code units.
   const octets = line.length * 3 + 2 > MAX_COMMAND_LINE ? encodeText(line).length + 2 : 0;
   if (octets <= MAX_COMMAND_LINE) return line;
-  throw new RangeError(`Cannot use text as a command as it must have at most ${MAX_COMMAND_LINE} octets: current value has ${octets}`);
+  throw tooLong("text in a command", MAX_COMMAND_LINE, octets);
 }
 
 /**
@@ -69,7 +69,7 @@ export function formatParameters(parameters: EsmtpParameters): string {
     if (!KEYWORD.test(keyword)) throw badParameter("keyword", NAME, keyword);
     if (value === undefined || value === false) continue;
     if (value === true) text += ` ${keyword}`;
-    else if (typeof value === "number") text += ` ${keyword}=${wholeNumber(keyword, value)}`;
+    else if (typeof value === "number") text += ` ${keyword}=${wholeNumber(`${keyword} as a parameter`, value, 0, Number.MAX_SAFE_INTEGER)}`;
     else if (typeof value === "string" && VALUE.test(value)) text += ` ${keyword}=${value}`;
     else throw badParameter(keyword, 'one or more characters without spaces, controls and "="', value);
   }
@@ -101,11 +101,6 @@ export function entriesOf<T>(what: string, members: Readonly<Record<string, T>>)
   const isPlain = typeof members === "object" && members !== null && !(Symbol.iterator in members) && !("then" in members);
   if (isPlain) return Object.entries(members);
   throw badParameter(what, "an object", members);
-}
-
-function wholeNumber(keyword: string, value: number): string {
-  if (Number.isSafeInteger(value) && value >= 0) return String(value);
-  throw outOfRange(`${keyword} as a parameter`, "a whole number, 0 or more", value);
 }
 
 function badParameter(name: string, must: string, value: unknown): TypeError {

@@ -1,3 +1,4 @@
+import { SmtpUnsupportedError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
 
 /**
@@ -18,21 +19,16 @@ import type { Reply } from "./reply.ts";
  */
 export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
   readonly #entries = new Map<string, Set<string>>();
-  /** What is asked of it at every message, read once. */
+  /** Asked of it at every message, so it is read once. */
   readonly #maxSize: number | undefined;
-  readonly #limits: ReadonlyMap<string, number | undefined>;
 
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
     for (const line of lines) {
-      const [first, ...rest] = line.split(/[ \t]/).filter((token) => token !== "");
-      if (first === undefined) continue;
-      const equals = /^AUTH=/i.test(first) ? ["AUTH", first.slice(5)] : [first];
-      const [keyword = "", ...parameters] = [...equals, ...rest].filter((token) => token !== "");
-      this.#add(upperAscii(keyword), parameters);
+      const [keyword, ...parameters] = line.replace(/^([ \t]*AUTH)=/i, "$1 ").match(/[^ \t]+/g) ?? [];
+      if (keyword !== undefined) this.#add(upperAscii(keyword), parameters);
     }
     this.#maxSize = sizeOf(this.get("SIZE") ?? []);
-    this.#limits = limitsOf(this.get("LIMITS") ?? []);
   }
 
   /** How many keywords there are. */
@@ -64,7 +60,9 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** A limit of a message or a session by its name: `limit("RCPTMAX")`; `undefined` where the server names none (RFC 9422 section 4). */
   limit(name: string): number | undefined {
-    return this.#limits.get(name);
+    // Where one stands twice the first counts, even if it says nothing.
+    const [, value = ""] = this.get("LIMITS")?.map((limit) => limit.split("=")).find(([key = ""]) => upperAscii(key) === name) ?? [];
+    return /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined;
   }
 
   /** Keywords, in upper case, with their parameters. */
@@ -97,20 +95,15 @@ export function parseEhlo(reply: Reply): Extensions {
   return new Extensions(reply.isPositive ? reply.lines.slice(1) : []);
 }
 
+/** @throws {SmtpUnsupportedError} The server does not offer `keyword`. */
+export function assertOffered(extensions: Extensions, keyword: string): void {
+  if (extensions.has(keyword)) return;
+  throw new SmtpUnsupportedError("unsupported", `The server does not offer ${keyword}`, { phase: "local" });
+}
+
 function sizeOf(parameters: readonly string[]): number | undefined {
   const octets = Number(parameters.find((parameter) => /^\d{1,20}$/.test(parameter)) ?? 0);
   return octets > 0 && Number.isSafeInteger(octets) ? octets : undefined;
-}
-
-/** Limits by their names, in upper case; where one stands twice the first counts, even if it says nothing. */
-function limitsOf(parameters: readonly string[]): Map<string, number | undefined> {
-  const limits = new Map<string, number | undefined>();
-  for (const parameter of parameters) {
-    const [key = "", value = ""] = parameter.split("=");
-    const name = upperAscii(key);
-    if (!limits.has(name)) limits.set(name, /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined);
-  }
-  return limits;
 }
 
 /** ASCII letters only: `toUpperCase` would turn a dotless ı into an I, and a stranger into a keyword. */

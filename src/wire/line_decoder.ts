@@ -81,17 +81,19 @@ export class LineDecoder {
 
   /** The rest that no LF ended, or `undefined`; the decoder is empty afterwards. */
   finish(): Uint8Array | undefined {
-    const rest = this.#length === 0 ? undefined : this.#buffer.slice(0, this.#length);
+    return this.#length === 0 ? undefined : this.#take();
+  }
+
+  #take(): Uint8Array {
+    const kept = this.#buffer.slice(0, this.#length);
     this.#length = 0;
-    return rest;
+    return kept;
   }
 
   #complete(tail: Uint8Array): Uint8Array {
     if (this.#length === 0) return withoutCr(tail);
     this.#keep(tail);
-    const line = withoutCr(this.#buffer.slice(0, this.#length));
-    this.#length = 0;
-    return line;
+    return withoutCr(this.#take());
   }
 
   #keep(octets: Uint8Array): void {

@@ -1,5 +1,5 @@
 /** Octets with a name, and the searches that several readers of octets share. */
-import { quoted } from "./text.ts";
+import { wrong } from "./wrong.ts";
 
 export const LF = 10;
 export const CR = 13;
@@ -19,9 +19,8 @@ export function find(octets: Uint8Array, octet: number, from: number): number {
  * @throws {TypeError} When they are no Uint8Array, or one whose octets were handed to somebody else: the message would lack them.
  */
 export function checkContent(what: string, octets: Uint8Array): Uint8Array {
-  const isOctets = octets instanceof Uint8Array;
-  if (isOctets && !isGone(octets)) return octets;
-  throw new TypeError(`Cannot use ${what} as content as it must be a Uint8Array: current value is ${isOctets ? "detached" : quoted(octets)}`);
+  if (octets instanceof Uint8Array && !isGone(octets)) return octets;
+  throw wrong(`${what} as content`, "a Uint8Array, not a detached one", octets);
 }
 
 /** Whether there is nothing behind the view any more. Not every runtime has a property that tells, but no method works then. */

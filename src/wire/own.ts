@@ -9,9 +9,10 @@ class Bare {
  * A copy of the own members of `options` that are defined, so that a polluted prototype decides nothing and `undefined` stands for the default.
  *
  * @param what What they are called in an error.
+ * @param must What they must be, in its words.
  * @throws {TypeError} When it is no object.
  */
-export function own<T extends object>(options: T, what: string = "options"): T {
+export function own<T extends object>(options: T, what: string = "options", must: string = "an object"): T {
   if (typeof options === "object" && options !== null) {
     const copy = new Bare() as T;
     // By a loop, since entries made and filtered cost five times as much, and every message comes by here.
@@ -23,5 +24,5 @@ export function own<T extends object>(options: T, what: string = "options"): T {
   }
   // What it is must do: it may be a password.
   const shown = options === null || options === undefined ? String(options) : `a ${typeof options}`;
-  throw new TypeError(`Cannot use ${what} as it must be an object: current value is ${shown}`);
+  throw new TypeError(`Cannot use ${what} as it must be ${must}: current value is ${shown}`);
 }

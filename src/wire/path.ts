@@ -1,5 +1,5 @@
 import { encodeText, hasForbidden, hasNonAscii, quoted } from "./text.ts";
-import { wrong, wrongSecret } from "./wrong.ts";
+import { tooLong, wrong, wrongSecret } from "./wrong.ts";
 
 /**
  * Mailboxes and paths by the strict grammar of RFC 5321 section 4.1.2, with the UTF-8 forms of RFC 6531 section 3.3. An address is parsed, checked
@@ -34,14 +34,16 @@ const MAX_PLAIN = MAX_PATH - 2;
 
 /** A dot-string at a domain of letters, digits and hyphens, in ASCII; of one reading, so that it takes linear time. */
 const PLAIN = /^[\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[A-Za-z0-9]+(?:(?:-+|\.)[A-Za-z0-9]+)*$/;
-const DOT_ATOM = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+$/u;
-const QUOTED_CHARACTER = /^[ !#-[\]-~\u0080-\u{10ffff}]$/u;
-const ESCAPED_CHARACTER = /^[ -~]$/;
+/** A quoted string or a dot-string, beyond ASCII too, and what is to be a domain. C1 controls are no part of it, though the gate lets them pass. */
+const MAILBOX =
+  /^("(?:[ !#-[\]-~\u00a0-\u{10ffff}]|\\[ -~])*"|[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+)*)@(.*)$/u;
+/** Of ASCII it has letters, digits and hyphens. */
 const LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}\u00b7\u200c\u200d-]*[\p{L}\p{M}\p{N}])?$/u;
 /** What IDNA maps to nothing, joiners apart, and a capital that it maps to "ss" or to "ß", by its version: either way to another domain. */
 const MAPPED = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|\u1e9e/u;
-const ASCII_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
-const GENERAL_LITERAL = /^[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
+const LITERAL = /^\[(IPv6:)?(.*)\]$/i;
+/** A tag of digits alone is none: an IPv6 address that lacks its own would begin with it. */
+const GENERAL_LITERAL = /^(?!\d+:)[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+$/;
 
 /**
  * Parses one mailbox, `local-part@domain`, and nothing more: no display name, no angle brackets, no comment, no source route.
@@ -76,17 +78,13 @@ export function isPlain(address: string): boolean {
 
 /** What {@linkcode parseMailbox} does, by the whole grammar. */
 export function parseStrictly(address: string, options: MailboxOptions = {}): Mailbox {
-  if (typeof address !== "string" || hasForbidden(address) || CONTROL.test(address)) throw badMailbox(address);
-  const at = address.startsWith('"') ? quotedStringEnd(address) : address.indexOf("@");
-  if (at < 0 || address[at] !== "@") throw badMailbox(address);
-  const localPart = address.slice(0, at);
-  const domain = address.slice(at + 1);
-  if (!localPart.startsWith('"') && !localPart.split(".").every((atom) => DOT_ATOM.test(atom))) throw badMailbox(address);
-  if (!isDomain(domain) && !isAddressLiteral(domain)) throw badMailbox(address);
+  const isText = typeof address === "string" && !hasForbidden(address);
+  const [, localPart = "", domain = ""] = isText ? MAILBOX.exec(address) ?? [] : [];
+  if (!isDomain(domain) && !isAddressLiteral(domain)) throw wrong("address", "one mailbox, local-part@domain", address);
   if (options.limits ?? true) {
-    checkLength("the local part", localPart, MAX_LOCAL_PART);
-    checkLength("the domain", domain, MAX_DOMAIN);
-    checkLength("the path", `<${address}>`, MAX_PATH);
+    checkLength("local part", localPart, MAX_LOCAL_PART);
+    checkLength("domain", domain, MAX_DOMAIN);
+    checkLength("path", `<${address}>`, MAX_PATH);
   }
   return { localPart, domain };
 }
@@ -120,8 +118,7 @@ export function forwardPath(address: string, options: MailboxOptions = {}): stri
  */
 export function asciiMailbox(address: string): string | undefined {
   if (!hasNonAscii(address)) return address;
-  const at = address.lastIndexOf("@");
-  const [localPart, domain] = [address.slice(0, at), address.slice(at + 1)];
+  const [, localPart = "", domain = ""] = /^(.*)@(.*)$/.exec(address) ?? [];
   if (hasNonAscii(localPart) || domain.startsWith("[") || !URL.canParse(`http://${domain}`)) return undefined;
   const { hostname } = new URL(`http://${domain}`);
   const isShort = hostname.length <= MAX_DOMAIN && hostname.split(".").every((label) => label.length <= MAX_LABEL);
@@ -169,36 +166,15 @@ export function addressLiteral(ip: string): string | undefined {
   return isAddressLiteral(literal) ? literal : undefined;
 }
 
-/** C1 controls are no part of an address either, though the gate lets them pass as UTF-8. */
-const CONTROL = /\p{Cc}/u;
-
-/** Where the quoted string at the start of `text` ends: the index behind its closing quote, or -1. */
-function quotedStringEnd(text: string): number {
-  let escaped = false;
-  let index = 1;
-  for (const character of text.slice(1)) {
-    if (escaped) {
-      if (!ESCAPED_CHARACTER.test(character)) return -1;
-      escaped = false;
-    } else if (character === "\\") escaped = true;
-    else if (character === '"') return index + 1;
-    else if (!QUOTED_CHARACTER.test(character)) return -1;
-    index += character.length;
-  }
-  return -1;
-}
-
 function isDomain(text: string): boolean {
   // Only the form that IDNA maps to itself: a full-width letter or dot would name another host once a server maps it.
   if (text.normalize("NFKC") !== text || MAPPED.test(text)) return false;
-  return text.split(".").every((label) => (hasNonAscii(label) ? LABEL : ASCII_LABEL).test(label) && encodeText(label).length <= MAX_LABEL * 4);
+  return text.split(".").every((label) => LABEL.test(label) && encodeText(label).length <= MAX_LABEL * 4);
 }
 
 function isAddressLiteral(text: string): boolean {
-  if (!text.startsWith("[") || !text.endsWith("]")) return false;
-  const literal = text.slice(1, -1);
-  if (/^IPv6:/i.test(literal)) return isIpv6(literal.slice(5));
-  return isIpv4(literal) || (GENERAL_LITERAL.test(literal) && !/^\d+:/.test(literal));
+  const [, tag, literal = ""] = LITERAL.exec(text) ?? [];
+  return tag === undefined ? isIpv4(literal) || GENERAL_LITERAL.test(literal) : isIpv6Literal(literal);
 }
 
 function isIpv4(text: string): boolean {
@@ -206,20 +182,18 @@ function isIpv4(text: string): boolean {
   return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
 }
 
-function isIpv6(text: string): boolean {
-  if (!/^[0-9A-Fa-f:.]+$/.test(text) || !text.includes(":") || !URL.canParse(`http://[${text}]/`)) return false;
+/** Whether `text` is an IPv6 address, without brackets and without a zone. */
+export function isIpv6(text: string): boolean {
+  return /^[0-9A-Fa-f:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
+function isIpv6Literal(text: string): boolean {
   // Unlike elsewhere "::" stands for two groups at least (RFC 5321 section 4.1.3); a dotted part is two.
   const groups = text.split(":").filter((group) => group !== "").length + (text.includes(".") ? 1 : 0);
-  return !text.includes("::") || groups <= 6;
+  return isIpv6(text) && (!text.includes("::") || groups <= 6);
 }
 
 function checkLength(what: string, text: string, limit: number): void {
-  const length = encodeText(text).length;
-  if (length > limit) {
-    throw new RangeError(`Cannot use address as ${what} must have at most ${limit} octets: current value has ${length}: ${quoted(text)}`);
-  }
-}
-
-function badMailbox(address: unknown): TypeError {
-  return wrong("address", "one mailbox, local-part@domain", address);
+  const octets = encodeText(text).length;
+  if (octets > limit) throw tooLong(`${what} ${quoted(text)}`, limit, octets);
 }

@@ -1,5 +1,6 @@
 import { decodeBase64 } from "./base64.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { hasEnhancedCode } from "./enhanced_code.ts";
+import { binaryText, decodeText, encodeText, hex } from "./text.ts";
 
 /** Characters of a secret that give it away, wherever they stand; fewer may be a word of anybody's. */
 const PIECE = 8;
@@ -10,18 +11,15 @@ const SHORTEST = 4;
  * What of a response is the secret, by mechanism; what another one says is a secret as a whole. Names are none: what a server says of a login that it
  * refuses may well have the user's domain in it. The first answer of LOGIN is a name.
  */
-const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: (message: string) => string])[] = [
-  [/^PLAIN$/, (message) => behindLast("\0", message)],
-  [/^CRAM-MD5$/, (message) => behindLast(" ", message)],
+const SECRET_PARTS: readonly (readonly [mechanism: RegExp, part: RegExp])[] = [
+  [/^PLAIN$/, /(?:.*\0)?(.*)/s],
+  [/^CRAM-MD5$/, /(?:.* )?(.*)/s],
   // The nonce behind r= or the proof behind p=.
-  [/^SCRAM-/, (message) => behindLast(",", message).slice(2)],
-  [/^X?OAUTH/, (message) => /auth=Bearer ([!-~]*)/.exec(message)?.[1] ?? ""],
-  [/^(EXTERNAL|ANONYMOUS)$/, () => ""],
+  [/^SCRAM-/, /(?:.*,)?.?.?(.*)/s],
+  [/^X?OAUTH/, /auth=Bearer ([!-~]*)/],
+  [/^(EXTERNAL|ANONYMOUS|LOGIN)$/, /()/],
 ];
-
-function behindLast(separator: string, text: string): string {
-  return text.slice(text.lastIndexOf(separator) + 1);
-}
+const WHOLE = /(.*)/s;
 
 /**
  * What nobody may read in a log, and the search for it in what a server says, since one may repeat what it heard: as it came, decoded, in base64 at any
@@ -33,25 +31,18 @@ export class Secrets {
   /** What gives them away, in any of their forms; folded. */
   readonly #pieces = new Set<string>();
   #mechanism = "";
-  /** Whether the next answer is a name. */
-  #isNameNext = false;
 
   /** Adds what is a secret in `line`, a line of an AUTH exchange; to be told of each of them, in order. */
   hear(line: string): void {
-    const [, mechanism, initial = ""] = /^AUTH\s+(\S+)\s*(.*)$/i.exec(line) ?? [];
-    if (mechanism !== undefined) {
-      this.#mechanism = mechanism.toUpperCase();
-      this.#isNameNext = this.#mechanism === "LOGIN";
-    }
-    const response = mechanism === undefined ? line : initial;
+    const [, mechanism, response = ""] = /^AUTH\s+(\S+)\s*(.*)$/i.exec(line) ?? ["", undefined, line];
+    if (mechanism !== undefined) this.#mechanism = mechanism.toUpperCase();
     if (response === "") return;
-    const isName = this.#isNameNext;
-    this.#isNameNext = false;
-    if (isName) return;
     const message = decodeText(decodeBase64(response) ?? encodeText(response));
-    const [, part = () => message] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
-    const secret = part(message);
-    if (secret !== "") this.add(response, secret);
+    const [, part = WHOLE] = SECRET_PARTS.find(([name]) => name.test(this.#mechanism)) ?? [];
+    // Behind the name of LOGIN comes the password.
+    if (this.#mechanism === "LOGIN") this.#mechanism = "";
+    const secret = part.exec(message)?.[1];
+    if (secret) this.add(response, secret);
   }
 
   /** Adds each of `texts`; those that are too short to be a secret are none. */
@@ -70,7 +61,8 @@ export class Secrets {
   hide(lines: readonly string[]): readonly string[] {
     const shown = lines.map((line) => [...this.#texts].reduce((text, secret) => text.replaceAll(secret, "***"), line));
     if (!this.#isIn(shown.join(""))) return shown;
-    const [enhanced = ""] = /^[245]\.\d{1,3}\.\d{1,3} /.exec(shown[0] ?? "") ?? [];
+    const [first = ""] = shown;
+    const enhanced = hasEnhancedCode(first) ? first.slice(0, first.indexOf(" ") + 1) : "";
     return [this.#isIn(enhanced) ? "***" : `${enhanced}***`];
   }
 
@@ -91,9 +83,9 @@ function folded(text: string): string {
 /** The ways to write `text`. */
 function formsOf(text: string): string[] {
   const octets = encodeText(text);
-  const binary = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
-  const hex = Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
+  const binary = binaryText(octets);
+  const hexadecimal = Array.from(octets, (octet) => hex(octet)).join("");
   // In base64 it looks otherwise behind one octet or two; what it shares with a neighbour is left out.
   const encoded = [0, 1, 2].map((before) => btoa("\0".repeat(before) + binary).replace(/.?=+$/, "").slice(before && before + 1));
-  return [text, binary, hex, encodeURIComponent(text), ...encoded];
+  return [text, binary, hexadecimal, encodeURIComponent(text), ...encoded];
 }

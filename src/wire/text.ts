@@ -25,10 +25,15 @@ export function decodeText(octets: Uint8Array): string {
   try {
     return (octets.length <= FEW ? asciiText(octets, 0, octets.length) : undefined) ?? utf8.decode(octets);
   } catch {
-    let text = "";
-    for (const octet of octets) text += String.fromCharCode(octet);
-    return text;
+    return binaryText(octets);
   }
+}
+
+/** One character for each of `octets` (ISO 8859-1). */
+export function binaryText(octets: Uint8Array): string {
+  let text = "";
+  for (const octet of octets) text += String.fromCharCode(octet);
+  return text;
 }
 
 /**
@@ -57,11 +62,12 @@ export function hasForbidden(text: string): boolean {
 
 /** `text` with every control character written as `\xNN` or `\uNNNN`, for logs and messages (CWE-117). */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (c) => c > "\xff" ? `\\u${hex(c, 4)}` : `\\x${hex(c, 2)}`);
+  return text.replace(UNPRINTABLE, (c) => c > "\xff" ? `\\u${hex(c.charCodeAt(0), 4)}` : `\\x${hex(c.charCodeAt(0))}`);
 }
 
-function hex(character: string, digits: number): string {
-  return character.charCodeAt(0).toString(16).padStart(digits, "0");
+/** `value` in hexadecimal, with zeros in front where it has fewer than `digits`. */
+export function hex(value: number, digits = 2): string {
+  return value.toString(16).padStart(digits, "0");
 }
 
 /**
@@ -69,15 +75,16 @@ function hex(character: string, digits: number): string {
  * is code of somebody's that may throw, or tell a secret.
  */
 export function quoted(value: unknown): string {
-  if (typeof value === "string") {
-    const cut = value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value;
-    return printable(JSON.stringify(cut));
-  }
+  if (typeof value === "string") return printable(JSON.stringify(cut(value, QUOTED_LENGTH)));
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "function" || (typeof value === "object" && value !== null)) {
-    return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
-  }
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) return "an object";
   return printable(String(value)).slice(0, QUOTED_LENGTH);
+}
+
+/** `text`, of which no more than `length` characters are shown. */
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** Characters of a value that an error message repeats at the most. */

@@ -16,6 +16,17 @@ export function outOfRange(what: string, must: string, value: unknown): RangeErr
   return new RangeError(unfit(what, must, quoted(value)));
 }
 
-function unfit(what: string, must: string, shown: string): string {
+/** @throws {RangeError} When `value` is no whole number, or out of its range. */
+export function wholeNumber(what: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw outOfRange(what, `a whole number from ${least} to ${most}`, value);
+}
+
+/** `what` is longer than it may be. */
+export function tooLong(what: string, limit: number, octets: number): RangeError {
+  return new RangeError(unfit(what, `of at most ${limit} octets`, octets));
+}
+
+function unfit(what: string, must: string, shown: string | number): string {
   return `Cannot use ${what} as it must be ${must}: current value is ${shown}`;
 }

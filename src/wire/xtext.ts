@@ -1,12 +1,12 @@
-import { encodeText } from "./text.ts";
+import { hex } from "./text.ts";
 
 /**
- * `text` as xtext: every octet outside `!` to `~`, and `+` and `=`, as `+` and two hexadecimal digits.
+ * `text`, without lone surrogates, as xtext: every octet outside `!` to `~`, and `+` and `=`, as `+` and two hexadecimal digits.
  *
  * Source: RFC 3461 section 4.
  */
 export function xtext(text: string): string {
-  return text.replace(/[^!-~]|[+=]/gu, (character) => encodeText(character).reduce((hex, octet) => `${hex}+${hexadecimal(octet)}`, ""));
+  return text.replace(/[^!-~]|[+=]/gu, (character) => encodeURIComponent(character).replaceAll("%", "+"));
 }
 
 /**
@@ -15,9 +15,5 @@ export function xtext(text: string): string {
  * Source: RFC 6533 section 3.
  */
 export function unitext(text: string): string {
-  return text.replace(/[^!-~\u0080-\u{10ffff}]|[+=\\]/gu, (character) => `\\x{${hexadecimal(character.codePointAt(0) ?? 0)}}`);
-}
-
-function hexadecimal(value: number): string {
-  return value.toString(16).toUpperCase().padStart(2, "0");
+  return text.replace(/[^!-~\u0080-\u{10ffff}]|[+=\\]/gu, (character) => `\\x{${hex(character.codePointAt(0)!).toUpperCase()}}`);
 }
