@@ -19,8 +19,9 @@ import type { Reply } from "./reply.ts";
  */
 export class Extensions implements Iterable<[keyword: string, parameters: readonly string[]]> {
   readonly #entries = new Map<string, Set<string>>();
-  /** Asked of it at every message, so it is read once. */
+  /** Asked of it at every message, so they are read once. */
   readonly #maxSize: number | undefined;
+  readonly #limits: readonly (readonly string[])[];
 
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
@@ -29,6 +30,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
       if (keyword !== undefined) this.#add(upperAscii(keyword), parameters);
     }
     this.#maxSize = sizeOf(this.get("SIZE") ?? []);
+    this.#limits = this.get("LIMITS")?.map((limit) => limit.split("=")) ?? [];
   }
 
   /** How many keywords there are. */
@@ -61,7 +63,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
   /** A limit of a message or a session by its name: `limit("RCPTMAX")`; `undefined` where the server names none (RFC 9422 section 4). */
   limit(name: string): number | undefined {
     // Where one stands twice the first counts, even if it says nothing.
-    const [, value = ""] = this.get("LIMITS")?.map((limit) => limit.split("=")).find(([key = ""]) => upperAscii(key) === name) ?? [];
+    const [, value = ""] = this.#limits.find(([key = ""]) => upperAscii(key) === name) ?? [];
     return /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined;
   }
 
