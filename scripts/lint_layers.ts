@@ -1,6 +1,6 @@
 /**
- * A plugin of `deno lint` that keeps the house standing: imports point down, a `mod.ts` only lists, `wire/` is pure, and a runtime is named in
- * `transport/` and nowhere else. ARCHITECTURE.md draws the layers.
+ * A plugin of `deno lint` that keeps the house standing: imports point down, a `mod.ts` only lists, `wire/` is pure, no function is written where a
+ * property is set, and a runtime is named in `transport/` and nowhere else. ARCHITECTURE.md draws the layers.
  */
 
 /** The layers, from the ground up. Those of one row do not know each other. */
@@ -87,6 +87,20 @@ const plugin: Deno.lint.Plugin = {
         const file = inProject(context.filename);
         if (file === undefined || !file.startsWith("src/wire/") || file.endsWith("_stream.ts")) return {};
         return { AwaitExpression: (node) => context.report({ node, message: "wire/ turns bytes into values: it waits for nothing" }) };
+      },
+    },
+    // V8 takes such a function for one that stays and makes it old at once, and what it closes over is kept with it until all is collected. Made for
+    // each message, that fills the old generation with messages and slows all down.
+    "no-function-into-property": {
+      create(context): Deno.lint.LintVisitor {
+        if (inProject(context.filename) === undefined) return {};
+        return {
+          AssignmentExpression(node): void {
+            const isFunction = node.right.type === "ArrowFunctionExpression" || node.right.type === "FunctionExpression";
+            if (!isFunction || node.left.type !== "MemberExpression") return;
+            context.report({ node, message: "give the function a name first: V8 keeps one that is written behind a property's = too long" });
+          },
+        };
       },
     },
     "runtimes-in-transport": {

@@ -175,7 +175,8 @@ class ScramExchange implements SaslExchange {
     const proof = clientKey.map((octet, index) => octet ^ signature[index]!);
     const serverKey = await hmacKey(hash, await hmac(hash, salted, "Server Key"));
     // WebCrypto compares in constant time.
-    this.#verify = (given) => crypto.subtle.verify("HMAC", serverKey, given, new Uint8Array(encodeText(authMessage)));
+    const verify = (given: Uint8Array<ArrayBuffer>) => crypto.subtle.verify("HMAC", serverKey, given, new Uint8Array(encodeText(authMessage)));
+    this.#verify = verify;
     this.#step = "final";
     return encodeText(`${withoutProof},p=${encodeBase64(proof)}`);
   }

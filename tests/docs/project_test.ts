@@ -34,7 +34,7 @@ Deno.test("layerFault lets imports point down, and in no other direction", () =>
   for (const [from, to] of bad) assert(layerFault(from!, to!) !== undefined, `${from} -> ${to}`);
 });
 
-Deno.test("deno lint enforces the layers and the purity of the wire", async () => {
+Deno.test("deno lint enforces the layers, the purity of the wire, and that no function is written where a property is set", async () => {
   const lint = async (path: string, source: string) => {
     const file = new URL(path, root);
     await Deno.writeTextFile(file, source);
@@ -53,6 +53,9 @@ Deno.test("deno lint enforces the layers and the purity of the wire", async () =
   ]);
   assertEquals(await lint("src/wire/mod.ts", "export const version: number = 1;\n"), ["posthorn/mod-only-lists"]);
   assertEquals(await lint("src/session/lint_probe.ts", "export const version: string = Deno.version.deno;\n"), ["posthorn/runtimes-in-transport"]);
+  assertEquals(await lint("src/session/lint_probe.ts", "export function f(o: { g?: () => void }): void {\n  o.g = () => {};\n}\n"), [
+    "posthorn/no-function-into-property",
+  ]);
 });
 
 Deno.test("tests/npm_only.json maps what deno.json imports, JSR's packages apart", async () => {
