@@ -9,7 +9,8 @@ import { hasNonAscii } from "./wire/text.ts";
 import { wrong } from "./wire/wrong.ts";
 
 /**
- * A message: its envelope and its content. The envelope alone decides who gets it; the content goes out as it is, apart from its line ends.
+ * A message: its envelope and its content. The envelope alone decides who gets it; the content goes out as it is, apart from its line ends. Only members
+ * of the object's own count, so getters of a class are none: `{ from: mail.from, to: mail.to, body: mail.body }`.
  *
  * Source: RFC 5321 section 2.3.1.
  */

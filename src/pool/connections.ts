@@ -19,7 +19,7 @@ import type { PoolTraceEvent, RetireReason } from "./trace.ts";
 export interface ConnectionsObserver {
   /** One is ready to send. */
   onOpen(): void;
-  /** One is gone, so that there is room for another. */
+  /** One is gone, or there is no counting on it, so that another may be opened. */
   onGone(): void;
   /** One could not be opened. */
   onOpenFailed(error: unknown): void;
@@ -27,11 +27,21 @@ export interface ConnectionsObserver {
   onUseless(error: unknown): void;
 }
 
+/** How long one may be opened, in milliseconds, before another is: a server that says nothing has minutes for its greeting. */
+const LATE = 5_000;
+
+/** One that is being opened. */
+interface Opening {
+  readonly ending: AbortController;
+  /** Whether it takes so long that nobody should wait for it. */
+  isLate: boolean;
+}
+
 /** See the head of the file. */
 export class Connections {
   readonly #settings: PoolSettings;
   readonly #observer: ConnectionsObserver;
-  readonly #openings = new Map<number, AbortController>();
+  readonly #openings = new Map<number, Opening>();
   readonly #open = new Set<Member>();
   /** Those that wait for messages, the most recently used last: so those that are not needed become idle and end. */
   #ready: Member[] = [];
@@ -59,6 +69,13 @@ export class Connections {
   /** How many are being opened. */
   get opening(): number {
     return this.#openings.size;
+  }
+
+  /** How many are being opened and will soon stand, as far as can be told; of those newer than number `id`, where one is given. */
+  expected(id = 0): number {
+    let count = 0;
+    for (const [other, { isLate }] of this.#openings) if (other > id && !isLate) count++;
+    return count;
   }
 
   /** How many stand. */
@@ -96,17 +113,21 @@ export class Connections {
     return this.#ready.find((member) => member.id > id);
   }
 
-  /** How many are newer than number `id`, or will be. */
+  /** How many are newer than number `id`, or soon will be. */
   countAfter(id: number): number {
-    return [...this.#openings.keys(), ...[...this.#open].map((member) => member.id)].filter((other) => other > id).length;
+    return this.expected(id) + [...this.#open].filter((member) => member.id > id).length;
   }
 
   /** Begins to open one. */
   openOne(): void {
     const id = ++this.#lastId;
-    const ending = new AbortController();
-    this.#openings.set(id, ending);
-    void this.#dial(id, ending.signal);
+    const opening = { ending: new AbortController(), isLate: false };
+    this.#openings.set(id, opening);
+    const cancel = this.#settings.clock.schedule(() => {
+      opening.isLate = true;
+      this.#observer.onGone();
+    }, LATE);
+    void this.#dial(id, opening.ending.signal, cancel);
   }
 
   /** Takes `member` out of those that are ready when it is full. Called behind each message it was given. */
@@ -151,7 +172,7 @@ export class Connections {
   /** Ends all that carry nothing, and those that are being opened. */
   retireAll(): void {
     this.#stopIdling();
-    for (const ending of this.#openings.values()) ending.abort();
+    for (const { ending } of this.#openings.values()) ending.abort();
     for (const member of [...this.#open]) if (member.load === 0) this.retire(member, "drain");
   }
 
@@ -163,7 +184,7 @@ export class Connections {
   /** Ends everything at once. */
   close(): void {
     this.#stopIdling();
-    for (const ending of this.#openings.values()) ending.abort();
+    for (const { ending } of this.#openings.values()) ending.abort();
     for (const client of this.#ending) client.close();
     const members = [...this.#open];
     this.#open.clear();
@@ -182,7 +203,7 @@ export class Connections {
     for (const member of [...this.#ready]) if (member.load > 0) this.#unready(member);
   }
 
-  async #dial(id: number, ending: AbortSignal): Promise<void> {
+  async #dial(id: number, ending: AbortSignal, cancelLate: () => void): Promise<void> {
     const { connect: options, maxMessages } = this.#settings;
     const trace = traceOf(this.#settings, id);
     const signal = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending]);
@@ -191,6 +212,8 @@ export class Connections {
       client = await openClient({ ...options, ...(trace && { trace }), signal });
     } catch (error) {
       return this.#failed(id, error, ending);
+    } finally {
+      cancelLate();
     }
     // It may have ended in the same breath, or nobody needs it any more.
     const member = new Member(id, client, maxMessages);

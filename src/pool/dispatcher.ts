@@ -216,14 +216,15 @@ export class Dispatcher {
   #openMore(): void {
     if (this.#isClosed || this.#pace.isPaused || this.#waiting.length === 0) return;
     const { maxConnections } = this.#settings;
-    const { capacity, opening, next } = this.#connections;
+    const { capacity, next } = this.#connections;
+    const expected = this.#connections.expected();
     const { queued, retries, firstRetry } = this.#waiting;
     // One that is lost may be replaced whatever the pace.
     const limit = this.#needsFresh ? Math.min(maxConnections, Math.max(this.#pace.limit, this.#connections.total + 1)) : this.#pace.limit;
-    const forQueued = next === undefined ? Math.ceil(queued / capacity) - opening : 0;
+    const forQueued = next === undefined ? Math.ceil(queued / capacity) - expected : 0;
     const forRetries = firstRetry?.after === undefined ? 0 : Math.ceil(retries / capacity) - this.#connections.countAfter(firstRetry.after);
     let wanted = Math.min(Math.max(forQueued, forRetries), limit - this.#connections.total);
-    if (wanted > 0 && this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - opening);
+    if (wanted > 0 && this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - expected);
     // A dialer may close the pool.
     for (; wanted > 0 && !this.#isClosed; wanted--) this.#connections.openOne();
   }

@@ -158,3 +158,25 @@ Deno.test("SmtpPool goes on after its only connection was stuck, and after one t
   await pool.drain();
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("SmtpPool opens another connection for a message that waits when one takes long to be opened, within its bound", async () => {
+  const server = new PoolServer();
+  server.greet = (id) => id <= 2 ? null : "220 mx";
+  const clock = new FakeClock();
+  const pool = new SmtpPool(server.options({ clock }), { maxConnections: 3, random: () => 0 });
+  const sending = pool.send(saying("1"));
+  await settled();
+  await clock.advance(4_999);
+  assertEquals(server.dialled, 1);
+  await clock.advance(1);
+  assertEquals(server.dialled, 2);
+  await clock.advance(5_000);
+  await sending;
+  assertEquals([server.dialled, server.messages.length, pool.stats().connections.opening], [3, 1, 2]);
+  const more = Promise.all(["2", "3", "4"].map((text) => pool.send(saying(text))));
+  await clock.advance(60_000);
+  await more;
+  assertEquals([server.dialled, server.messages.length], [3, 4]);
+  await pool.drain();
+  assertEquals([server.open, clock.pending], [[], 0]);
+});
