@@ -126,9 +126,15 @@ function opener(body: Exclude<MessageBody, string | Uint8Array>): (() => Readabl
   return typeof body === "function" ? body : undefined;
 }
 
-/** The chunks of a source, one behind the other; `undefined` at the end. */
+/** What a source gives at a time, as a stream says it. */
+interface Given {
+  readonly done: boolean;
+  readonly value?: Uint8Array | undefined;
+}
+
+/** The chunks of a source, one behind the other. */
 interface Source {
-  read(): Promise<Uint8Array | undefined>;
+  read(): Promise<Given>;
   cancel(reason: unknown): void;
 }
 
@@ -138,10 +144,10 @@ function singleChunk(chunk: Uint8Array, length: number): Source {
   return {
     // deno-lint-ignore require-await -- what it throws is to reject
     read: async () => {
-      const given = rest;
+      const value = rest;
       rest = undefined;
-      if (given !== undefined) checkAllThere(given.length, length);
-      return given;
+      if (value !== undefined) checkAllThere(value.length, length);
+      return { done: value === undefined, value };
     },
     cancel: () => {},
   };
@@ -153,13 +159,11 @@ function lazySource(open: () => ReadableStream<Uint8Array>): Source {
   let given: { readonly reason: unknown } | undefined;
   const cancel = () => void reader?.cancel(given?.reason).catch(() => {});
   return {
-    async read(): Promise<Uint8Array | undefined> {
+    read(): Promise<Given> {
       reader ??= open().getReader();
       // Whoever opens it may have ended the connection.
       if (given !== undefined) cancel();
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      return settledOctets(checkContent("a chunk of body", value));
+      return reader.read();
     },
     cancel(reason): void {
       given = { reason };
@@ -261,8 +265,11 @@ class FramedContent implements Content {
         if (chunk === undefined) return this.#end(parts, framed);
         this.#rest = chunk;
       }
-      const block = this.#rest.subarray(0, BLOCK);
-      this.#rest = this.#rest.subarray(block.length);
+      // Views cost more than what else is done with a block that needs no change, so most have none.
+      const rest = this.#rest;
+      const isWhole = rest.length <= BLOCK;
+      const block = isWhole ? rest : rest.subarray(0, BLOCK);
+      this.#rest = isWhole ? NOTHING : rest.subarray(BLOCK);
       this.#framed += block.length;
       const part = this.#framer.push(block, take);
       parts.push(part);
@@ -291,20 +298,26 @@ class FramedContent implements Content {
 
   /** Reads on, and holds the source to what was promised. */
   #read(): Promise<Uint8Array | undefined> {
-    return this.#reading ??= this.#source.read().then((chunk) => {
-      this.#reading = undefined;
-      const { isEightBitAllowed, maxSize, about } = this.#promise;
-      this.#octets += chunk?.length ?? 0;
-      if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, { phase: "data", ...about?.() });
-      if (!isEightBitAllowed && chunk !== undefined && isEightBit(chunk)) throw eightBit({ phase: "data", ...about?.() });
-      return chunk;
-    });
+    return this.#reading ??= this.#readChecked();
+  }
+
+  async #readChecked(): Promise<Uint8Array | undefined> {
+    const { done, value } = await this.#source.read();
+    this.#reading = undefined;
+    if (done) return undefined;
+    const chunk = settledOctets(checkContent("a chunk of body", value));
+    const { isEightBitAllowed, maxSize, about } = this.#promise;
+    this.#octets += chunk.length;
+    if (maxSize !== undefined && this.#octets > maxSize) throw tooLarge(maxSize, { phase: "data", ...about?.() });
+    if (!isEightBitAllowed && isEightBit(chunk)) throw eightBit({ phase: "data", ...about?.() });
+    return chunk;
   }
 
   /** Reads on while the source is not late. What comes later is for the next piece, or for nobody. */
   #readInTime(): Promise<Uint8Array | "late" | undefined> {
     return new Promise((resolve, reject) => {
-      this.#onLate = () => resolve("late");
+      const onLate = () => resolve("late");
+      this.#onLate = onLate;
       this.#read().then(resolve, reject);
     });
   }

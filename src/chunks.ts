@@ -126,7 +126,8 @@ class Upload {
   async #piece(): Promise<ContentPiece | undefined> {
     this.#deadline.set(this.#session.options.timeouts.source);
     const piece = await new Promise<ContentPiece | undefined>((resolve) => {
-      this.#giveUp = () => resolve(undefined);
+      const giveUp = () => resolve(undefined);
+      this.#giveUp = giveUp;
       this.#content.next().then(resolve, (cause) => this.#fail(sourceFailure(cause, this.#facts())));
     });
     if (this.#refusal === undefined) this.#deadline.pause();

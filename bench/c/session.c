@@ -157,15 +157,26 @@ static size_t take_chunk(struct link *link, size_t length) {
   return used;
 }
 
+/* As memmem for the end of data, which is asked of every octet: a dot is rare. */
+static char *find_end(char *octets, size_t length) {
+  char *end = octets + length;
+  for (char *dot = octets + 2; dot + 3 <= end; dot++) {
+    dot = memchr(dot, '.', end - dot - 2);
+    if (dot == NULL) return NULL;
+    if (memcmp(dot - 2, END_OF_DATA, END_LENGTH) == 0) return dot - 2;
+  }
+  return NULL;
+}
+
 /* Where the content ends in these octets, or 0: first across the seam to those before, then in these alone. */
 static size_t end_of_data(struct link *link, char *octets, size_t length) {
   char seam[2 * TAIL];
   size_t ahead = length < TAIL ? length : TAIL;
   memcpy(seam, link->tail, TAIL);
   memcpy(seam + TAIL, octets, ahead);
-  char *found = memmem(seam, TAIL + ahead, END_OF_DATA, END_LENGTH);
+  char *found = find_end(seam, TAIL + ahead);
   if (found != NULL) return found - seam + END_LENGTH - TAIL;
-  found = memmem(octets, length, END_OF_DATA, END_LENGTH);
+  found = find_end(octets, length);
   return found == NULL ? 0 : (size_t)(found - octets) + END_LENGTH;
 }
 

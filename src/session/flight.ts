@@ -48,23 +48,36 @@ export class Flight {
     }
   }
 
-  /** The octets, in as few arrays as need not be copied much; in `room`, if it is given, as long as nothing else is. */
+  /** The octets, in as few arrays as need not be copied much; the first in `room`, if it is given, as long as nothing else is. */
   octets(room: Room | undefined): readonly Uint8Array[] {
     if (this.#text !== "") this.#parts.push(this.#text);
-    if (this.length > MAX_WHOLE) return gathered(this.#parts.map(encoded));
-    const whole = room?.take(this.length) ?? new Uint8Array(this.length);
+    if (this.length <= MAX_WHOLE) return [together(this.#parts, this.length, room)];
+    // The first part of a chunk is copied behind its line: a write of the line alone, and the wake-up of who reads it, cost more.
+    let count = 0;
     let length = 0;
-    for (const part of this.#parts) {
-      if (typeof part !== "string") whole.set(part, length);
-      else {
-        const { read, written } = encoder.encodeInto(part, length === 0 ? whole : whole.subarray(length));
-        // A character beyond ASCII needs more room than was thought.
-        if (written !== part.length || read !== part.length) return [concat(this.#parts.map(encoded))];
-      }
-      length += part.length;
+    for (let next = this.#parts[0]; next !== undefined && length < MAX_FLIGHT && length + next.length <= MAX_WHOLE; next = this.#parts[count]) {
+      length += next.length;
+      count++;
     }
-    return [whole];
+    const rest = gathered(this.#parts.slice(count).map(encoded));
+    return count === 0 ? rest : [together(this.#parts.slice(0, count), length, room), ...rest];
   }
+}
+
+/** `parts`, of `length` octets, about, one behind the other. */
+function together(parts: readonly (string | Uint8Array)[], length: number, room: Room | undefined): Uint8Array {
+  const whole = room?.take(length) ?? new Uint8Array(length);
+  let end = 0;
+  for (const part of parts) {
+    if (typeof part !== "string") whole.set(part, end);
+    else {
+      const { read, written } = encoder.encodeInto(part, end === 0 ? whole : whole.subarray(end));
+      // A character beyond ASCII needs more room than was thought.
+      if (written !== part.length || read !== part.length) return concat(parts.map(encoded));
+    }
+    end += part.length;
+  }
+  return whole;
 }
 
 function encoded(part: string | Uint8Array): Uint8Array {

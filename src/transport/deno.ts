@@ -150,8 +150,9 @@ function socketOf(conn: DenoConn, more: Pick<Socket, "secureTransport" | "startT
       return length === null ? undefined : buffer.subarray(0, length);
     },
     async write(octets): Promise<void> {
-      let rest = octets;
-      while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+      // Of octets that are gone meanwhile no view can be had, so the rest of them is not taken for written.
+      const { length } = octets;
+      for (let written = 0; written < length;) written += await conn.write(written === 0 ? octets : octets.subarray(written));
     },
   }, {
     ...more,

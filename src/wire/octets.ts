@@ -18,7 +18,7 @@ export function find(octets: Uint8Array, octet: number, from: number): number {
  *
  * @throws {TypeError} When they are no Uint8Array, or one whose octets were handed to somebody else: the message would lack them.
  */
-export function checkContent(what: string, octets: Uint8Array): Uint8Array {
+export function checkContent(what: string, octets: Uint8Array | undefined): Uint8Array {
   if (octets instanceof Uint8Array && !isGone(octets)) return octets;
   throw wrong(`${what} as content`, "a Uint8Array, not a detached one", octets);
 }

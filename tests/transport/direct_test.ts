@@ -112,3 +112,22 @@ for (const [name, dial] of [["dialDeno", dialDeno], ["dialNode", dialNode], ["cr
     }
   });
 }
+
+Deno.test("the socket of dialDeno fails a write whose octets are handed on before all were taken", async () => {
+  let read = () => {};
+  const readOn = new Promise<void>((resolve) => read = resolve);
+  const { socket, served } = await meeting(dialDeno, async (conn) => {
+    await readOn;
+    const buffer = new Uint8Array(1 << 16);
+    while (await conn.read(buffer).catch(() => null) !== null);
+  });
+  // More than the kernel keeps of a connection that nobody reads.
+  const octets = new Uint8Array(64 << 20).fill(0x61);
+  const writing = rejection(socket.direct!.write(octets));
+  await settled();
+  structuredClone(octets.buffer, { transfer: [octets.buffer] });
+  read();
+  assert(await writing instanceof TypeError);
+  await socket.close();
+  await served;
+});
