@@ -20,6 +20,7 @@ import type { Envelope, PlannedRecipient } from "./envelope.ts";
 import { type Delivery, type RecipientReply, type SmtpError, type SmtpErrorFacts, SmtpProtocolError, SmtpReplyError } from "./errors.ts";
 import type { PreparedMessage } from "./message.ts";
 import { MAX_FLIGHT } from "./session/flight.ts";
+import type { Content } from "./session/task.ts";
 import { RECIPIENT_REPLY, type Session } from "./session/session.ts";
 import type { Turn } from "./turns.ts";
 import { CR, DOT, LF } from "./wire/octets.ts";
@@ -103,7 +104,13 @@ class Exchange {
       this.#begin();
       await this.#questions.settled();
       this.#judge();
-      const reply = this.#isInline ? this.#begun!.reply! : await this.#sendContent();
+      if (!this.#isInline) {
+        if (this.#transaction.envelope.framing === "data") this.#askContent();
+        else this.#begun = await this.#sendInChunks();
+        await this.#questions.settled();
+      }
+      const { reply, error } = (this.#end ?? this.#begun)!;
+      if (reply === undefined) throw error;
       if (!reply.isPositive && !(this.#session.isLmtp && this.#finals.length > 0)) throw this.#contentRefused(reply);
       return this.#delivered(reply);
     } catch (error) {
@@ -232,27 +239,26 @@ class Exchange {
     return this.#session.isAuthenticated || this.#session.hasTakenMail;
   }
 
-  async #sendContent(): Promise<Reply> {
-    const { message: { body }, envelope: { framing }, signal, quit } = this.#transaction;
+  /** The content behind the 354. */
+  #askContent(): void {
+    const whole = this.#whole();
+    const how = whole === undefined ? { content: this.#open() } : { payload: whole };
+    this.#end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
+    if (whole !== undefined || this.#transaction.quit) this.#onQueued();
+  }
+
+  /** The content in chunks. What LMTP says of other recipients than the first may come later. */
+  async #sendInChunks(): Promise<Asked> {
+    const { signal } = this.#transaction;
+    const onReply = (reply: Reply, known: Delivery) => this.#onFinal(reply, known);
+    return this.#questions.answered(await sendChunks(this.#session, this.#open(), { signal, about: (known) => this.#told(known), onReply }));
+  }
+
+  #open(): Content {
+    const { message: { body }, envelope: { framing } } = this.#transaction;
     const { extensions, options: { clock } } = this.#session;
-    const whole = framing === "data" ? this.#whole() : undefined;
-    const about = this.#told;
-    const open = () => {
-      const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
-      return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about });
-    };
-    if (framing !== "data") {
-      const reply = await sendChunks(this.#session, open(), { signal, about, onReply: (reply, known) => this.#onFinal(reply, known) });
-      // What LMTP says of the other recipients may come later.
-      await this.#questions.settled();
-      return reply;
-    }
-    const how = whole === undefined ? { content: open() } : { payload: whole };
-    const end = this.#end = this.#questions.ask({ verb: ".", label: CONTENT, isFollowable: this.#isFollowable, ...how });
-    if (whole !== undefined || quit) this.#onQueued();
-    await this.#questions.settled();
-    if (end.reply === undefined) throw end.error;
-    return end.reply;
+    const isEightBitAllowed = framing === "binary" || extensions.has("8BITMIME");
+    return body.open({ framing, isEightBitAllowed, maxSize: extensions.maxSize, clock, about: () => this.#told() });
   }
 
   /** Whether something may be written behind the end of the message before its reply. With LMTP nobody can tell how many replies come first. */
@@ -331,13 +337,13 @@ class Exchange {
    * What an error has to say of the recipients. Where others have the message already, those who surely have it not are none of the accepted: whoever
    * sends it once more must know to whom.
    */
-  readonly #told = (delivery: Delivery = "not-sent"): Partial<SmtpErrorFacts> => {
+  #told(delivery: Delivery = "not-sent"): Partial<SmtpErrorFacts> {
     const { before } = this.#transaction;
     const { accepted, rejected } = this.#sorted();
     const isSurelyNotSent = before.accepted.length > 0 && delivery === "not-sent" && !this.#mayHaveArrived;
     const all = isSurelyNotSent ? before.accepted : [...before.accepted, ...accepted];
     return { ...toldOf(before), accepted: all, rejected: [...before.rejected, ...rejected] };
-  };
+  }
 
   /** The error of a reply that is not the one hoped for. One that is neither yes nor no ends the session: nobody can tell where it stands. */
   #refused(command: string, reply: Reply, facts: SmtpErrorFacts): SmtpError {

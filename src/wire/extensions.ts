@@ -21,7 +21,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
   readonly #entries = new Map<string, Set<string>>();
   /** Asked of it at every message, so they are read once. */
   readonly #maxSize: number | undefined;
-  readonly #limits: readonly (readonly string[])[];
+  readonly #limits: ReadonlyMap<string, string>;
 
   /** Extensions of lines as they stand in an EHLO reply behind the greeting line: `["SIZE 1000", "8BITMIME"]`. */
   constructor(lines: Iterable<string> = []) {
@@ -30,7 +30,8 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
       if (keyword !== undefined) this.#add(upperAscii(keyword), parameters);
     }
     this.#maxSize = sizeOf(this.get("SIZE") ?? []);
-    this.#limits = this.get("LIMITS")?.map((limit) => limit.split("=")) ?? [];
+    // Where one stands twice the first counts, even if it says nothing.
+    this.#limits = new Map((this.get("LIMITS") ?? []).toReversed().map(limitOf));
   }
 
   /** How many keywords there are. */
@@ -62,8 +63,7 @@ export class Extensions implements Iterable<[keyword: string, parameters: readon
 
   /** A limit of a message or a session by its name: `limit("RCPTMAX")`; `undefined` where the server names none (RFC 9422 section 4). */
   limit(name: string): number | undefined {
-    // Where one stands twice the first counts, even if it says nothing.
-    const [, value = ""] = this.#limits.find(([key = ""]) => upperAscii(key) === name) ?? [];
+    const value = this.#limits.get(name) ?? "";
     return /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined;
   }
 
@@ -106,6 +106,11 @@ export function assertOffered(extensions: Extensions, keyword: string): void {
 function sizeOf(parameters: readonly string[]): number | undefined {
   const octets = Number(parameters.find((parameter) => /^\d{1,20}$/.test(parameter)) ?? 0);
   return octets > 0 && Number.isSafeInteger(octets) ? octets : undefined;
+}
+
+function limitOf(parameter: string): [name: string, value: string] {
+  const [name = "", value = ""] = parameter.split("=");
+  return [upperAscii(name), value];
 }
 
 /** ASCII letters only: `toUpperCase` would turn a dotless ı into an I, and a stranger into a keyword. */
