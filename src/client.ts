@@ -279,14 +279,13 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   #transmit(given: Message, { signal, withdrawn, window, quit }: Transmission): Promise<SendResult> {
-    let message: PreparedMessage;
     try {
-      message = prepareMessage(given);
+      const message = prepareMessage(given);
+      const octets = message.body.facts?.octets;
+      return this.#turns.take((turn) => this.#sendInTurn(message, turn, signal, quit), { signal, withdrawn, window, octets });
     } catch (error) {
       return Promise.reject(error);
     }
-    const octets = message.body.facts?.octets;
-    return this.#turns.take((turn) => this.#sendInTurn(message, turn, signal, quit), { signal, withdrawn, window, octets });
   }
 
   async #sendInTurn(message: PreparedMessage, turn: Turn, signal: AbortSignal | undefined, quit: boolean): Promise<SendResult> {

@@ -276,10 +276,11 @@ class Exchange {
     else if (this.#full.size === 0) sayQuit(this.#session);
   }
 
-  /** The replies to those for whom there was no room, where another transaction may bring it to them. */
-  get #full(): ReadonlySet<Reply | undefined> {
+  /** Those for whom there was no room, where another transaction may bring it to them. */
+  get #full(): ReadonlySet<Asked | undefined> {
     const { message: { body }, mayBeFollowed } = this.#transaction;
-    return new Set(body.isRepeatable && mayBeFollowed && !this.#session.isQuitting ? this.#rcpts.map(({ reply }) => reply).filter(isTooMany) : []);
+    const mayComeLater = body.isRepeatable && mayBeFollowed && !this.#session.isQuitting;
+    return new Set(mayComeLater ? this.#rcpts.filter(({ reply }) => isTooMany(reply)) : []);
   }
 
   /** The first reply to the content. With LMTP it is that for the first recipient (RFC 2033 section 4.2). */
@@ -315,17 +316,18 @@ class Exchange {
     const said = this.#finals.length === 0 ? reply : accepted[0]!.reply;
     if (rejected.length === 0) return { accepted, rejected, late: [], reply: said };
     const full = this.#full;
-    const late = recipients.filter((_, index) => full.has(this.#rcpts[index]?.reply));
-    return { accepted, rejected: rejected.filter(({ reply }) => !full.has(reply)), late, reply: said };
+    const late = recipients.filter((_, index) => full.has(this.#rcpts[index]));
+    return { accepted, rejected: this.#sorted(full).rejected, late, reply: said };
   }
 
-  /** Who gets the message, by what is known so far: with LMTP each by its own last reply. */
-  #sorted(): Recipients {
+  /** Who gets the message, by what is known so far: with LMTP each by its own last reply; those of `without` apart. */
+  #sorted(without?: ReadonlySet<Asked | undefined>): Recipients {
     const accepted: RecipientReply[] = [];
     const rejected: RecipientReply[] = [];
     let taken = 0;
-    for (const { address, reply: said } of this.#rcpts) {
-      if (address === undefined || said === undefined) continue;
+    for (const asked of this.#rcpts) {
+      const { address, reply: said } = asked;
+      if (address === undefined || said === undefined || without?.has(asked)) continue;
       const reply = said.isPositive && this.#finals.length > 0 ? this.#finals[taken++]?.reply : said;
       if (reply?.isPositive) accepted.push({ address, reply });
       else if (reply?.isTransient || reply?.isPermanent) rejected.push({ address, reply });

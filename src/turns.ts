@@ -45,7 +45,7 @@ export class Turns {
   }
 
   /**
-   * Runs `task` when its turn has come, in the very tick in which it has.
+   * Runs `task`, which rejects and never throws, when its turn has come, in the very tick in which it has.
    *
    * @throws {SmtpConnectionError} Of kind `aborted` when a signal fires before the turn comes; `task` is not run then. {TypeError} The signal is none.
    */

@@ -19,8 +19,8 @@ import type { PoolTraceEvent, RetireReason } from "./trace.ts";
 export interface ConnectionsObserver {
   /** One is ready to send. */
   onOpen(): void;
-  /** One is gone, or there is no counting on it, so that another may be opened. */
-  onGone(): void;
+  /** One is gone, or there is no counting on it any more: another may be opened. */
+  onRoom(): void;
   /** One could not be opened. */
   onOpenFailed(error: unknown): void;
   /** One was lost with the first message that it was given: that is as good as refused. */
@@ -71,11 +71,9 @@ export class Connections {
     return this.#openings.size;
   }
 
-  /** How many are being opened and will soon stand, as far as can be told; of those newer than number `id`, where one is given. */
-  expected(id = 0): number {
-    let count = 0;
-    for (const [other, { isLate }] of this.#openings) if (other > id && !isLate) count++;
-    return count;
+  /** How many of those that are being opened there is no counting on; of those newer than number `id`, where one is given. */
+  late(id = 0): number {
+    return [...this.#openings].filter(([other, { isLate }]) => other > id && isLate).length;
   }
 
   /** How many stand. */
@@ -113,9 +111,9 @@ export class Connections {
     return this.#ready.find((member) => member.id > id);
   }
 
-  /** How many are newer than number `id`, or soon will be. */
+  /** How many are newer than number `id`, or will be. */
   countAfter(id: number): number {
-    return this.expected(id) + [...this.#open].filter((member) => member.id > id).length;
+    return [...this.#openings.keys(), ...[...this.#open].map((member) => member.id)].filter((other) => other > id).length;
   }
 
   /** Begins to open one. */
@@ -125,7 +123,7 @@ export class Connections {
     this.#openings.set(id, opening);
     const cancel = this.#settings.clock.schedule(() => {
       opening.isLate = true;
-      this.#observer.onGone();
+      this.#observer.onRoom();
     }, LATE);
     void this.#dial(id, opening.ending.signal, cancel);
   }
@@ -159,7 +157,7 @@ export class Connections {
     void client.quit().then(() => {
       this.#ending.delete(client);
       this.#trace({ type: "close", connection: id });
-      this.#observer.onGone();
+      this.#observer.onRoom();
     });
   }
 
@@ -233,7 +231,7 @@ export class Connections {
       this.#trace({ type: "open-failed", connection: id, error });
       this.#observer.onOpenFailed(error);
     }
-    this.#observer.onGone();
+    this.#observer.onRoom();
   }
 
   /** A connection has ended, and nobody here has ended it; what it carried is told by the client. */
@@ -246,7 +244,7 @@ export class Connections {
     const isLost = failure instanceof SmtpConnectionError && (failure.kind === "disconnected" || failure.kind === "timeout");
     // A server that says 421 tells the message why, and that is heard there.
     if (isLost && failure.reply === undefined && load > 0 && !isProven) this.#observer.onUseless(failure);
-    this.#observer.onGone();
+    this.#observer.onRoom();
   }
 
   #makeReady(member: Member): void {

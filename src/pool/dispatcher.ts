@@ -21,6 +21,7 @@ import type { PoolSettings } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { Rate } from "./rate.ts";
 import type { PoolStats } from "./stats.ts";
+import { checkSignal } from "../session/signal.ts";
 import { emit } from "../session/trace.ts";
 import { asksForLess, mayRetry } from "./verdict.ts";
 import { WaitingRoom } from "./waiting_room.ts";
@@ -62,7 +63,7 @@ export class Dispatcher {
         this.#failedRounds = 0;
         this.pump();
       },
-      onGone: pump,
+      onRoom: pump,
       onOpenFailed: (error) => this.#onOpenFailed(error),
       onUseless: (error) => this.#refusedOne(error),
     });
@@ -104,6 +105,7 @@ export class Dispatcher {
       return new SmtpStateError(`The queue is full: ${maxQueued} messages wait`, facts);
     }
     try {
+      checkSignal(signal);
       // Read here and never again, so that a member that throws is nobody's concern but the caller's.
       job.message = snapshot(job.message);
       // What is no message opens no connection. With one at hand it is found when its turn comes, since a check costs as much as sending does.
@@ -216,13 +218,15 @@ export class Dispatcher {
   #openMore(): void {
     if (this.#isClosed || this.#pace.isPaused || this.#waiting.length === 0) return;
     const { maxConnections } = this.#settings;
-    const { capacity, next } = this.#connections;
-    const expected = this.#connections.expected();
+    const { capacity, opening, next } = this.#connections;
+    const expected = opening - this.#connections.late();
     const { queued, retries, firstRetry } = this.#waiting;
     // One that is lost may be replaced whatever the pace.
     const limit = this.#needsFresh ? Math.min(maxConnections, Math.max(this.#pace.limit, this.#connections.total + 1)) : this.#pace.limit;
     const forQueued = next === undefined ? Math.ceil(queued / capacity) - expected : 0;
-    const forRetries = firstRetry?.after === undefined ? 0 : Math.ceil(retries / capacity) - this.#connections.countAfter(firstRetry.after);
+    const after = firstRetry?.after;
+    const freshOnes = after === undefined ? 0 : this.#connections.countAfter(after) - this.#connections.late(after);
+    const forRetries = after === undefined ? 0 : Math.ceil(retries / capacity) - freshOnes;
     let wanted = Math.min(Math.max(forQueued, forRetries), limit - this.#connections.total);
     if (wanted > 0 && this.#rate !== undefined) wanted = Math.min(wanted, this.#rate.allowance() - expected);
     // A dialer may close the pool.

@@ -36,18 +36,15 @@ export class Channel {
     return this.#decoder.isIdle;
   }
 
-  /** The octets that come next, of use until the next call; `undefined` at the end of the stream. Rejects with whatever the socket rejects with. */
-  read(): Promise<Uint8Array | undefined> {
-    return this.#ends.read();
-  }
-
   /**
-   * The replies that `octets` complete.
+   * The replies that the next octets complete; `undefined` at the end of the stream.
    *
-   * @throws {SmtpProtocolError} At what is no reply; where good ones came before it, they are returned and {@linkcode fault} is set.
+   * @throws {SmtpProtocolError} At what is no reply; where good ones came before it, they are returned and {@linkcode fault} is set. Whatever the
+   * socket itself rejects with.
    */
-  decoded(octets: Uint8Array): readonly Reply[] {
-    return this.#decoder.push(octets);
+  async read(): Promise<readonly Reply[] | undefined> {
+    const octets = await this.#ends.read();
+    return octets && this.#decoder.push(octets);
   }
 
   /** What is wrong with the octets behind the replies that were read. */
@@ -65,7 +62,12 @@ export class Channel {
     this.writes++;
     // What was announced would not come, and what is written next would be taken for it.
     if (isGone(octets)) return Promise.reject(new TypeError("Octets are gone that were to be written: their buffer was handed on"));
-    return this.#ends.write(octets);
+    try {
+      // A socket of the caller's own may give what is no promise; one that is costs nothing here.
+      return Promise.resolve(this.#ends.write(octets));
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
   }
 
   /**

@@ -233,7 +233,14 @@ export class Pipeline {
   #launch(flight: Flight): void {
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
-    this.#writeParts(flight, flight.octets(this.#channel.keepsNothing ? this.#room : undefined), 0);
+    let parts: readonly Uint8Array[];
+    try {
+      parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
+    } catch (cause) {
+      // There may be no room for so many.
+      return this.#onLanded({ cause });
+    }
+    this.#writeParts(flight, parts, 0);
   }
 
   /** Writes the parts of `flight` from the `index`th on. With no promise of its own, since nearly every flight has one part. */
@@ -323,10 +330,10 @@ export class Pipeline {
     this.#isReading = true;
     try {
       while (this.#failure === undefined && (this.#awaiting.length > 0 || this.isWatching)) {
-        const octets = await this.#channel.read();
+        const replies = await this.#channel.read();
         this.#arrival = this.#options.clock.now();
-        if (octets === undefined) this.#onEndOfStream(undefined);
-        else for (const reply of this.#channel.decoded(octets)) if (this.#failure === undefined) this.#take(reply);
+        if (replies === undefined) this.#onEndOfStream(undefined);
+        for (const reply of replies ?? []) if (this.#failure === undefined) this.#take(reply);
         if (this.#channel.fault !== undefined) throw this.#channel.fault;
         // Not before: a reply in the same octets would be taken for one to a command that was written after it had come.
         this.#flush();

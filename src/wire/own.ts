@@ -1,7 +1,8 @@
 /** What has no members but its own, not even inherited ones; unlike what `Object.create(null)` gives, engines keep it as they keep any other object. */
 class Bare {
   static {
-    Object.setPrototypeOf(this.prototype, null);
+    Reflect.deleteProperty(this.prototype, "constructor");
+    Object.freeze(Object.setPrototypeOf(this.prototype, null));
   }
 }
 

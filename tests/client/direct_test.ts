@@ -1,8 +1,9 @@
 /** Sockets that offer their octets directly. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { connect, dial, type Dialer, SmtpConnectionError, SmtpReplyError, SmtpSecurityError, type Socket } from "@posthorn/smtp";
-import { BYE, connectTo, HELLO } from "../support/client.ts";
+import { BYE, connectTo, HELLO, rejection } from "../support/client.ts";
 import { directly } from "../support/direct.ts";
+import { FakeClock, settled } from "../support/fake_clock.ts";
 import { conversation, ScriptedServer } from "../support/script.ts";
 
 const SENT = `
@@ -103,3 +104,44 @@ Deno.test("connect passes on whether a handshake may succeed later, also where t
     assertEquals([error.kind, error.phase, error.transient], ["tls", "greeting", transient]);
   }
 });
+
+for (
+  const [what, write] of [
+    ["throws", () => {
+      throw new Error("no write");
+    }],
+    ["rejects", () => Promise.reject(new Error("no write"))],
+  ] as const
+) {
+  Deno.test(`SmtpClient ends, and says why, when the write of a socket of the caller's own ${what}`, async () => {
+    const server = new ScriptedServer(`${HELLO}S: {silence}`);
+    const socket = directly(server.socket());
+    const { read, write: writeWell } = socket.direct!;
+    let isBroken = false;
+    const direct = { read, write: (octets: Uint8Array) => isBroken ? write() : writeWell(octets) };
+    const clock = new FakeClock();
+    const broken: Socket = { ...socket, direct };
+    const client = await connectTo(server, { clock, dial: () => Promise.resolve(broken) });
+    isBroken = true;
+    const verified = rejection(client.verify());
+    await settled();
+    await clock.advance(1_000);
+    const error = await verified;
+    assertInstanceOf(error, SmtpConnectionError);
+    assertEquals([error.kind, String(error.cause), client.isClosed], ["disconnected", "Error: no write", true]);
+    await client.quit();
+    assertEquals(clock.pending, 0);
+  });
+}
+
+conversation(
+  "SmtpClient takes a write of a socket of the caller's own for done that gives no promise",
+  `${HELLO}${SENT}${BYE}`,
+  async (server) => {
+    const socket = directly(server.socket());
+    const { read, write } = socket.direct!;
+    const direct = { read, write: (octets: Uint8Array) => void write(octets) as unknown as Promise<void> };
+    await using client = await connectTo(server, { dial: () => Promise.resolve({ ...socket, direct }) });
+    assertEquals((await client.send(MESSAGE)).accepted.length, 1);
+  },
+);

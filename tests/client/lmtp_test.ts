@@ -259,3 +259,34 @@ Deno.test("connect refuses lmtp+unix:// without a path or with more than one, an
   }
   await assertRejects(() => Reflect.apply(connect, undefined, [{ hostname: "x", protocol: "LMTP" }]), TypeError, "protocol");
 });
+
+conversation(
+  "SmtpClient.send loses no recipient of LMTP whose refusal behind the dot repeats, letter by letter, that of one for whom there was no room",
+  `
+  ${HELLO}
+  ${ENVELOPE}
+  S: 250 ok
+  S: 250 ok
+  S: 250 ok
+  S: 452 4.5.3 too many
+  S: 354-go
+  S: 354 on
+  ${CONTENT}
+  S: 452 4.5.3 too many
+  S: 250 2.0.0 <c@y.test> saved
+  C: MAIL FROM:<a@x.test>
+  C: RCPT TO:<d@y.test>
+  C: DATA
+  S: 250 ok
+  S: 250 ok
+  S: 354 go
+  ${CONTENT}
+  S: 250 2.0.0 <d@y.test> saved
+  ${BYE}`,
+  async (server) => {
+    await using client = await lmtpTo(server);
+    const { accepted, rejected } = await client.send(MESSAGE);
+    assertEquals(accepted.map(({ address }) => address), ["c@y.test", "d@y.test"]);
+    assertEquals(rejected.map(({ address, reply }) => [address, reply.code]), [["b@y.test", 452]]);
+  },
+);

@@ -245,3 +245,23 @@ Deno.test("SmtpPool does not wait for ever with what needs a fresh connection wh
   assertInstanceOf(await held, SmtpConnectionError);
   await pool.drain();
 });
+
+Deno.test("SmtpPool opens no more beside one that hangs than a server wants that has asked for less, and keeps what is idle", async () => {
+  let isLow = false;
+  const server = new PoolServer((command) => isLow && command.startsWith("MAIL") ? "421 4.7.0 fewer please" : undefined);
+  const { pool, clock } = paced(server, { maxConnections: 4 });
+  await Promise.all(["1", "2", "3", "4"].map((text) => pool.send(saying(text))));
+  server.greet = () => null;
+  isLow = true;
+  const waiting = rejection(pool.send(saying("5")));
+  await clock.advance(250);
+  isLow = false;
+  for (let second = 0; second < 29; second++) {
+    await clock.advance(1_000);
+    assertEquals(pool.stats().connections.opening <= 1, true, `${pool.stats().connections.opening} are opened after ${second + 1} s`);
+  }
+  pool.close();
+  await waiting;
+  await pool.drain();
+  assertEquals(clock.pending, 0);
+});

@@ -1,5 +1,5 @@
 /** Messages that wait: whose turn it is, for how long, and how many. */
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { type Message, SmtpConnectionError, SmtpPool, SmtpStateError } from "@posthorn/smtp";
 import { facts, rejection } from "../support/client.ts";
 import { FakeClock, settled } from "../support/fake_clock.ts";
@@ -179,4 +179,16 @@ Deno.test("SmtpPool opens another connection for a message that waits when one t
   assertEquals([server.dialled, server.messages.length], [3, 4]);
   await pool.drain();
   assertEquals([server.open, clock.pending], [[], 0]);
+});
+
+Deno.test("SmtpPool.send refuses a signal that is none, without harm to the others", async () => {
+  for (const signal of [5, { aborted: false }, {}]) {
+    const server = new PoolServer();
+    const pool = new SmtpPool(server.options(), { maxConnections: 1 });
+    await pool.send(saying("1"));
+    const refused = assertRejects(() => pool.send(saying("2"), { signal: signal as AbortSignal }), TypeError, "signal");
+    await Promise.all([refused, pool.send(saying("3")), pool.send(saying("4"))]);
+    await pool.drain();
+    assertEquals([server.messages, server.dialled], [["1\r\n", "3\r\n", "4\r\n"], 1]);
+  }
 });
