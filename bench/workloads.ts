@@ -54,6 +54,11 @@ function peer(name: string, program: string, way: string, { task, ...more }: Mor
 }
 
 const OFFERS = ["pipelining", "chunking"] as const;
+
+/** No client: what the goals of small messages have above them on this machine. */
+function bare(way: string, task: Partial<Contender["task"]> = {}): Contender {
+  return peer(`bare loop, ${way}`, "bare_loop", way, { offer: way === "BDAT" ? "chunking" : "pipelining", task });
+}
 const WINDOW = 8;
 
 const small: Workload = {
@@ -66,6 +71,9 @@ const small: Workload = {
       posthorn("sendAll", "sendAll", offer),
       posthorn(`sendAll, window ${WINDOW}`, "sendAll", offer, { task: { window: WINDOW } }),
     ]),
+    bare("DATA"),
+    bare("DATA, riding"),
+    bare("BDAT"),
     peer("nodemailer, connection", "nodemailer", "connection"),
     peer("nodemailer, pool of 1, ready-made", "nodemailer", "pool, ready-made", { task: { connections: 1 } }),
     peer("nodemailer, pool of 1, composing", "nodemailer", "pool, composing", { task: { connections: 1 } }),
@@ -115,6 +123,8 @@ const many: Workload = {
   isSplitToo: true,
   contenders: [
     ...OFFERS.map((offer) => posthorn("send", "send", offer, { task: RECIPIENTS })),
+    bare("DATA", RECIPIENTS),
+    bare("BDAT", RECIPIENTS),
     peer("nodemailer, connection", "nodemailer", "connection", { task: RECIPIENTS }),
   ],
 };
