@@ -2,7 +2,7 @@
  * The only owner of a connection's reader and writer.
  *
  * ```
- *   enqueue --> unsent[] --- mayWrite? ---> awaiting[] --- reply ---> settle
+ *   enqueue --> unsent[] --- mayFollow? --> awaiting[] --- reply ---> settle
  *                              |                               ^
  *                    one write a flight                   ReplyDecoder
  *                              v                               |
@@ -131,8 +131,7 @@ export class Pipeline {
 
   /** Whether {@linkcode upgrade} can be asked for: nothing is owed and nothing is read. */
   get isUpgradable(): boolean {
-    const isIdle = this.#unsent.length === 0 && this.#awaiting.length === 0 && !this.#isWriting;
-    return isIdle && !this.#isReading && !this.isWatching;
+    return this.#unsent.length + this.#awaiting.length === 0 && !this.#isWriting && !this.#isReading && !this.isWatching;
   }
 
   /** Starts TLS. When it fails, for whatever reason, the connection has ended. */
@@ -177,10 +176,6 @@ export class Pipeline {
     emit(this.#options.trace, event);
   }
 
-  #mayWrite(task: Task): boolean {
-    return mayFollow(this.#awaiting.at(-1), task, this.isPipelining) && this.#awaiting.length < MAX_AWAITED;
-  }
-
   #assertOpen(): void {
     if (this.#failure !== undefined) throw this.#failure(STARTTLS);
   }
@@ -188,7 +183,8 @@ export class Pipeline {
   #flush(): void {
     if (this.#failure !== undefined || this.#isWriting || this.#writeError !== undefined || this.#unsent.length === 0) return;
     const flight = new Flight();
-    for (let task = this.#unsent.peek(); task !== undefined && this.#mayWrite(task) && flight.length < MAX_FLIGHT; task = this.#unsent.peek()) {
+    for (let task = this.#unsent.peek(); task !== undefined && flight.length < MAX_FLIGHT; task = this.#unsent.peek()) {
+      if (this.#awaiting.length >= MAX_AWAITED || !mayFollow(this.#awaiting.at(-1), task, this.isPipelining)) break;
       const { content } = task;
       if (content !== undefined && flight.length > 0) break;
       this.#unsent.shift();
@@ -233,36 +229,32 @@ export class Pipeline {
   #launch(flight: Flight): void {
     this.#isWriting = true;
     if (this.#awaiting.length === 0) this.#deadline.set(this.#options.timeouts.block);
-    let parts: readonly Uint8Array[];
     try {
-      parts = flight.octets(this.#channel.keepsNothing ? this.#room : undefined);
+      this.#writeParts(flight, flight.octets(this.#channel.keepsNothing ? this.#room : undefined), 0);
     } catch (cause) {
       // There may be no room for so many.
-      return this.#onLanded({ cause });
+      this.#onWritten({ cause });
     }
-    this.#writeParts(flight, parts, 0);
   }
 
   /** Writes the parts of `flight` from the `index`th on. With no promise of its own, since nearly every flight has one part. */
   #writeParts(flight: Flight, parts: readonly Uint8Array[], index: number): void {
     const part = parts[index];
     // What was told to be unsent must not be sent after all.
-    if (part === undefined || this.#failure !== undefined) return this.#onLanded();
+    if (part === undefined || this.#failure !== undefined) return this.#onWritten();
     // From here on nobody can tell, until the reply, whether the server has the whole of a message that ends in this flight.
     if (index === parts.length - 1) { for (const task of flight.tasks) if (task.rule.endsMessage) task.delivery = "unknown"; }
     const writing = this.#channel.write(part);
     if (index === 0 && this.#options.trace !== undefined) sendEvents(flight.tasks, this.#channel.writes).forEach((event) => this.trace(event));
-    writing.then(() => this.#writeParts(flight, parts, index + 1), (cause) => this.#onLanded({ cause }));
+    writing.then(() => this.#writeParts(flight, parts, index + 1), (cause) => this.#onWritten({ cause }));
   }
 
-  /** All of a flight was written, or the rest never will be. */
-  #onLanded(error?: { readonly cause: unknown }): void {
+  /** All that was to be written was, or the rest never will be. */
+  #onWritten(error?: { readonly cause: unknown }): void {
     if (error !== undefined) this.#onWriteError(error.cause);
-    else {
-      if (this.#awaiting.length === 0) this.#deadline.pause();
-      if (this.#silent.length > 0) { for (const task of this.#silent.splice(0)) this.#owner.settle(task, undefined); }
-    }
+    else if (this.#silent.length > 0) { for (const task of this.#silent.splice(0)) this.#owner.settle(task, undefined); }
     this.#isWriting = false;
+    if (this.#awaiting.length === 0) this.#deadline.pause();
     this.#flush();
   }
 
@@ -290,12 +282,10 @@ export class Pipeline {
         if (!isWanted()) break;
         if (isLast) this.#deadline.set(task.timeout);
       }
+      this.#onWritten();
     } catch (cause) {
-      this.#onWriteError(cause);
+      this.#onWritten({ cause });
     }
-    this.#isWriting = false;
-    if (this.#awaiting.length === 0) this.#deadline.pause();
-    this.#flush();
   }
 
   /** The next piece. A source that fails ends the connection, since DATA can be left in no other way without the dot (RFC 5321 section 3.3). */
